@@ -1,0 +1,122 @@
+// The cluster as the store holds it, in typed values. Reading never fails: broken values are treated as
+// contract and custom ask (a broken member is an empty record, a broken status is no status).
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/lsn.hpp"
+#include "core/snapshot.hpp"
+
+namespace castle::core {
+
+// What the tags mean; how they were written stays in Member::record.
+struct Tags {
+    bool nofailover = false;      // also when failover_priority <= 0
+    int failover_priority = 1;    // 0 if nofailover
+    bool nosync = false;          // also when sync_priority <= 0
+    int sync_priority = 1;
+    bool noloadbalance = false;
+    bool clonefrom = false;
+    bool nostream = false;
+    std::string replicatefrom;    // empty: the leader
+};
+Tags read_tags(const boost::json::object& raw);
+
+struct Member {
+    std::string name;
+    boost::json::object record;  // the value as written; empty if it is broken
+    std::string conn_url;
+    std::string api_url;
+    std::string state;
+    std::string role;  // "master" of old members is read as "primary"
+    Tags tags;
+    Lsn position;  // xlog_location
+    Timeline timeline{};
+    std::optional<bool> checkpoint_after_promote;
+    LeaseId lease{};
+    bool is_castle = false;  // runs pgcastle
+};
+
+struct LeaderKey {
+    std::string name;
+    Revision created{};  // the epoch of this leadership
+    LeaseId lease{};
+};
+
+struct FailoverRequest {
+    std::string leader;     // empty in a failover
+    std::string candidate;  // empty: any
+    std::optional<WallTime> scheduled_at;
+    std::string scheduled_text;
+    Revision modified{};
+    bool planned() const { return !leader.empty(); }
+};
+
+struct SyncState {
+    std::string leader;  // empty: synchronous mode is inactive
+    std::vector<std::string> standbys;
+    int quorum = 0;
+    Revision modified{};
+    bool lists(std::string_view name) const;  // without case
+};
+
+struct ClusterStatus {
+    Lsn optime;
+    std::map<std::string, Lsn> slots;
+    std::vector<std::string> retain_slots;
+};
+
+struct HistoryLine {
+    Timeline timeline{};  // the one that ended
+    Lsn switchpoint;
+    std::string reason;
+    std::string timestamp;   // empty in old entries
+    std::string new_leader;  // empty in old entries
+};
+
+// What a pgcastle member publishes about its fence, in the private key `castle/<name>`, without lease.
+struct FenceNote {
+    enum class State { off, on, released };
+    State state = State::off;
+    Revision epoch{};  // the leadership it speaks of
+    Revision modified{};
+};
+
+struct Cluster {
+    Revision revision{};
+    std::uint64_t store_id = 0;
+    std::optional<std::string> initialize;  // "" while somebody bootstraps
+    std::optional<std::string> config;      // JSON
+    Revision config_modified{};
+    std::optional<LeaderKey> leader;
+    std::map<std::string, Member> members;
+    std::optional<FailoverRequest> failover;  // present only if it asks for something
+    SyncState sync;
+    ClusterStatus status;
+    std::string status_text;  // as stored, to skip writes that change nothing
+    std::optional<std::vector<HistoryLine>> history;
+    std::optional<std::map<std::string, std::string>> failsafe;
+    std::map<std::string, FenceNote> fences;
+
+    bool locked() const { return leader.has_value(); }
+    const Member* member(std::string_view name) const;
+    const Member* leader_member() const;
+    bool initialized() const;      // `initialize` holds a valid system identifier
+    Timeline timeline() const;     // of the history: last + 1; 1 if it is empty; 0 if unknown
+};
+
+Cluster read_cluster(const Snapshot& snapshot);
+bool valid_system_id(std::string_view text);  // digits only, ten at least
+
+std::string write_status(const ClusterStatus& status);
+std::string write_history(const std::vector<HistoryLine>& history);
+std::string write_fence_note(const FenceNote& note);
+std::string write_failover(const FailoverRequest& request);
+// Member name to replication slot name, as the store contract says.
+std::string slot_name(std::string_view member);
+
+}  // namespace castle::core

@@ -1,0 +1,30 @@
+// What another member answers when asked over REST, as elections need it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/lsn.hpp"
+#include "base/types.hpp"
+#include "core/cluster.hpp"
+
+namespace castle::core {
+
+struct PeerStatus {
+    std::string name;
+    bool reached = false;   // answered with WAL positions, as elections need
+    bool answered = false;  // answered at all; role and state are known then
+    bool in_recovery = true;
+    bool running = false;  // state "running"
+    std::string role;
+    std::string state;
+    Timeline timeline{};
+    Lsn position;
+    Tags tags;
+    bool watchdog_failed = false;
+};
+
+// Reads the status JSON of GET /patroni. Not reached if it is not one.
+PeerStatus read_peer_status(std::string name, std::string_view json);
+
+}  // namespace castle::core

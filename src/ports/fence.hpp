@@ -1,0 +1,41 @@
+// The fence: the parent of the postmaster, which ends it when the deadline passes, whatever state the agent is in.
+#pragma once
+
+#include <string>
+
+#include "base/result.hpp"
+#include "base/types.hpp"
+#include "task/wait.hpp"
+
+namespace castle::ports {
+
+struct FenceState {
+    bool attached = false;    // a fence runs for this data directory and talks to us
+    bool armed = false;
+    Revision epoch{};         // of the leader key it is, or was last, armed for; kept across restarts of the agent
+    BootTime deadline{};      // until when the server may be primary; meaningful while armed
+    bool server_running = false;
+    int server_pid = 0;
+    bool fired = false;       // the deadline passed and the tree is confirmed dead; cleared by the next start
+};
+
+class Fence {
+public:
+    virtual ~Fence() = default;
+
+    // What the fence last said; no waiting.
+    virtual FenceState state() const = 0;
+    // Notified when state() has changed (the server ended, the fence fired or was lost).
+    virtual Signal& changed() = 0;
+
+    // From now on the server dies at `until` unless the deadline is moved on. Before a promote or a start as primary.
+    virtual Task<Status> arm(Revision epoch, BootTime until) = 0;
+    // Moves the deadline on; never back. Errc::conflict: not armed for this epoch.
+    virtual Task<Status> extend(Revision epoch, BootTime until) = 0;
+    // Kills the server's whole tree now, and answers when it is confirmed gone.
+    virtual Task<Status> fire() = 0;
+    // Only after the server has shut down, or while it is in recovery.
+    virtual Task<Status> disarm() = 0;
+};
+
+}  // namespace castle::ports

@@ -1,0 +1,73 @@
+// One PostgreSQL instance. Long calls end early with Errc::cancelled when their token says so, and leave a state from
+// which they can be called again. At most one long call runs at a time; the caller sees to that.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "core/cluster.hpp"
+#include "core/instance.hpp"
+#include "task/wait.hpp"
+
+namespace castle::ports {
+
+enum class StopMode { fast, immediate };
+
+class Server {
+public:
+    virtual ~Server() = default;
+
+    // What is known, without waiting. The process part is always current (the postmaster's end is an event); WAL
+    // positions are as old as `looked_at`.
+    virtual const core::Instance& view() const = 0;
+    // Looks again at the data directory and, if the server runs, asks it. Refreshes view(); a server that does not
+    // answer is no error (read_failed).
+    virtual Task<> look(BootTime deadline) = 0;
+    // Notified when the process state, the role or pg_control's state has changed.
+    virtual Signal& changed() = 0;
+
+    // initdb (or the configured method), configuration, start as primary (the fence must be armed by then: `armed` is
+    // awaited just before the start), users, post_bootstrap.
+    virtual Task<Status> bootstrap(CancelToken cancel) = 0;
+    // Copies the data directory from `source`; an existing one must be empty or is moved aside first.
+    virtual Task<Status> clone(core::Upstream source, CancelToken cancel) = 0;
+    // pg_rewind of the stopped data directory against `source`, with its preconditions (crash recovery first).
+    // Errc::invalid: not possible here (no wal_log_hints or checksums); clone instead.
+    virtual Task<Status> rewind(core::Upstream source, CancelToken cancel) = 0;
+
+    // Starts the stopped server as a primary (crash recovery on the same timeline). Answers when it accepts
+    // connections; on failure or cancel it is stopped again.
+    virtual Task<Status> start_primary(CancelToken cancel) = 0;
+    // Starts the stopped server as a standby of `upstream` (nothing: of nobody). Answers when it is started and, if it
+    // can be asked (hot standby), reachable.
+    virtual Task<Status> start_standby(std::optional<core::Upstream> upstream, CancelToken cancel) = 0;
+    // Points a running standby at another upstream, without restart where the version allows it.
+    virtual Task<Status> follow(std::optional<core::Upstream> upstream) = 0;
+    // Answers when the server has left recovery and accepts writes.
+    virtual Task<Status> promote(CancelToken cancel) = 0;
+    // Ends the server. While it shuts down, view().control and changed() tell how far it is. Escalates to immediate
+    // and kill when `deadline` passes.
+    virtual Task<Status> stop(StopMode mode, BootTime deadline) = 0;
+
+    virtual Task<Status> checkpoint(BootTime deadline) = 0;
+    // Applies the dynamic configuration: rewrites files, reloads; changes that need a restart show in
+    // view().pending_restart. `role_primary`: which role's parameters apply.
+    virtual Task<Status> configure(std::string dynamic_json, bool force) = 0;
+    // Makes and drops physical slots so that exactly `wanted` (names, and how far each may be advanced) exist beside the
+    // permanent ones; unknown slots are dropped only if `drop_unknown`.
+    virtual Task<Status> keep_slots(std::vector<std::string> wanted, bool drop_unknown) = 0;
+    // Moves a data directory that cannot be used aside, so that the next clone finds an empty one.
+    virtual Task<Status> set_aside(std::string why) = 0;
+
+    // How `source`'s history and ours fit: whether the local WAL has anything that the source's history does not have.
+    // Asks the source (walsender protocol: IDENTIFY_SYSTEM, TIMELINE_HISTORY), which must be a primary.
+    enum class Divergence { none, diverged, unknown };
+    virtual Task<Result<Divergence>> compare(core::Upstream source, BootTime deadline) = 0;
+
+    // Runs a user's callback (on_start, on_role_change, ...): asynchronous, a new one ends the previous.
+    virtual void callback(std::string action, std::string role) = 0;
+};
+
+}  // namespace castle::ports
