@@ -54,6 +54,7 @@ Member read_member(std::string name, const StoredValue& stored) {
     if (const auto* flag = record.if_contains("checkpoint_after_promote"); flag && flag->is_bool())
         member.checkpoint_after_promote = flag->get_bool();
     member.is_castle = record.contains("castle_version");
+    if (const auto* flag = record.if_contains("castle_fence")) member.fenced = as_bool(*flag).value_or(false);
     return member;
 }
 
@@ -139,17 +140,23 @@ std::optional<std::map<std::string, std::string>> read_failsafe(std::string_view
     return members;
 }
 
-FenceNote read_fence_note(const StoredValue& stored) {
-    FenceNote note;
-    note.modified = stored.modified;
+std::optional<Leadership> read_leadership(const StoredValue& stored) {
     const json::value value = parse_json(stored.value);
-    if (!value.is_object()) return note;
-    const std::string state = text_of(value.get_object(), "fence");
-    note.state = state == "on"         ? FenceNote::State::on
-                 : state == "released" ? FenceNote::State::released
-                                       : FenceNote::State::off;
-    note.epoch = Revision{static_cast<std::int64_t>(number_of(value.get_object(), "epoch"))};
-    return note;
+    if (!value.is_object()) return std::nullopt;
+    const json::object& object = value.get_object();
+    Leadership leadership;
+    leadership.name = text_of(object, "name");
+    const std::string fence = text_of(object, "fence");
+    leadership.fence = fence == "on"         ? Leadership::Fence::on
+                       : fence == "released" ? Leadership::Fence::released
+                                             : Leadership::Fence::off;
+    // The write that takes the lock cannot know its own revision: until the next one, it is the record's.
+    const auto epoch = number_of(object, "epoch");
+    leadership.epoch = epoch ? Revision{static_cast<std::int64_t>(epoch)} : stored.modified;
+    leadership.lease = LeaseId{static_cast<std::int64_t>(number_of(object, "lease"))};
+    leadership.modified = stored.modified;
+    if (leadership.name.empty()) return std::nullopt;
+    return leadership;
 }
 
 }  // namespace
@@ -217,8 +224,7 @@ Cluster read_cluster(const Snapshot& snapshot) {
         else if (name == "failsafe") cluster.failsafe = read_failsafe(stored.value);
         else if (name.starts_with("members/") && name.find('/', 8) == name.npos && name.size() > 8)
             cluster.members.emplace(name.substr(8), read_member(std::string(name.substr(8)), stored));
-        else if (name.starts_with("castle/") && name.find('/', 7) == name.npos)
-            cluster.fences.emplace(name.substr(7), read_fence_note(stored));
+        else if (name == "castle/leader") cluster.last_leadership = read_leadership(stored);
     }
     return cluster;
 }
@@ -245,11 +251,13 @@ std::string write_history(const std::vector<HistoryLine>& history) {
     return json::serialize(lines);
 }
 
-std::string write_fence_note(const FenceNote& note) {
-    const char* state = note.state == FenceNote::State::on         ? "on"
-                        : note.state == FenceNote::State::released ? "released"
-                                                                   : "off";
-    return json::serialize(json::object{{"fence", state}, {"epoch", number(note.epoch)}});
+std::string write_leadership(const Leadership& leadership) {
+    const char* fence = leadership.fence == Leadership::Fence::on         ? "on"
+                        : leadership.fence == Leadership::Fence::released ? "released"
+                                                                          : "off";
+    json::object object{{"name", leadership.name}, {"fence", fence}, {"lease", number(leadership.lease)}};
+    if (number(leadership.epoch) != 0) object["epoch"] = number(leadership.epoch);
+    return json::serialize(object);
 }
 
 std::string write_failover(const FailoverRequest& request) {

@@ -39,6 +39,7 @@ struct Member {
     std::optional<bool> checkpoint_after_promote;
     LeaseId lease{};
     bool is_castle = false;  // runs pgcastle
+    bool fenced = false;     // ... with a working fence
 };
 
 struct LeaderKey {
@@ -78,11 +79,16 @@ struct HistoryLine {
     std::string new_leader;  // empty in old entries
 };
 
-// What a pgcastle member publishes about its fence, in the private key `castle/<name>`, without lease.
-struct FenceNote {
-    enum class State { off, on, released };
-    State state = State::off;
-    Revision epoch{};  // the leadership it speaks of
+// The last leadership of a pgcastle member, in the private key `castle/leader`, without lease. Written together with the
+// leader key when it is taken, so its modify revision changes with every leadership of ours; then tells about the fence.
+struct Leadership {
+    // off: the server may run beyond the lease (nobody else is there, or it is not armed yet). on: it ends at the
+    // deadline. released: it has shut down, and the lock was given back.
+    enum class Fence { off, on, released };
+    std::string name;
+    Fence fence = Fence::off;
+    Revision epoch{};  // create revision of its leader key
+    LeaseId lease{};   // that the leader key was bound to
     Revision modified{};
 };
 
@@ -100,7 +106,7 @@ struct Cluster {
     std::string status_text;  // as stored, to skip writes that change nothing
     std::optional<std::vector<HistoryLine>> history;
     std::optional<std::map<std::string, std::string>> failsafe;
-    std::map<std::string, FenceNote> fences;
+    std::optional<Leadership> last_leadership;
 
     bool locked() const { return leader.has_value(); }
     const Member* member(std::string_view name) const;
@@ -114,7 +120,7 @@ bool valid_system_id(std::string_view text);  // digits only, ten at least
 
 std::string write_status(const ClusterStatus& status);
 std::string write_history(const std::vector<HistoryLine>& history);
-std::string write_fence_note(const FenceNote& note);
+std::string write_leadership(const Leadership& leadership);
 std::string write_failover(const FailoverRequest& request);
 // Member name to replication slot name, as the store contract says.
 std::string slot_name(std::string_view member);

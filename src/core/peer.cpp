@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "core/scalar.hpp"
+#include "core/view.hpp"
 
 namespace castle::core {
 namespace json = boost::json;
@@ -38,6 +39,31 @@ PeerStatus read_peer_status(std::string name, std::string_view text) {
         peer.timeline = Timeline{static_cast<std::uint32_t>(as_int(*timeline).value_or(0))};
     if (const json::value* tags = object.if_contains("tags"); tags && tags->is_object()) peer.tags = read_tags(tags->get_object());
     if (const json::value* flag = object.if_contains("watchdog_failed")) peer.watchdog_failed = as_bool(*flag).value_or(false);
+    // Ours say it outright. Of others, a stopped server or a running standby is meant; anything in between is not sure.
+    if (const json::value* castle = object.if_contains("castle"); castle && castle->is_object()) {
+        const json::value* may_write = castle->get_object().if_contains("may_write");
+        peer.surely_not_primary = may_write && !as_bool(*may_write).value_or(true);
+    } else {
+        peer.surely_not_primary = peer.state == "stopped" || (peer.running && peer.reached && peer.in_recovery);
+    }
+    return peer;
+}
+
+PeerStatus peer_status(const AgentView& view) {
+    PeerStatus peer;
+    peer.name = view.name;
+    peer.answered = true;
+    const Instance& instance = view.instance;
+    peer.reached = instance.process == ProcessState::running && !instance.read_failed;
+    peer.in_recovery = !instance.running_primary();
+    peer.running = instance.process == ProcessState::running;
+    peer.role = view.role;
+    peer.state = view.state;
+    peer.timeline = instance.timeline;
+    peer.position = instance.position();
+    peer.tags = read_tags(view.tags);
+    peer.watchdog_failed = view.watchdog_failed;
+    peer.surely_not_primary = !view.may_write;
     return peer;
 }
 

@@ -22,9 +22,14 @@ struct PeerStatus {
     Lsn position;
     Tags tags;
     bool watchdog_failed = false;
+    // It surely cannot acknowledge a write now, and cannot begin to without taking the lock.
+    bool surely_not_primary = false;
 };
 
 // Reads the status JSON of GET /patroni. Not reached if it is not one.
 PeerStatus read_peer_status(std::string name, std::string_view json);
+
+// The same of ourselves, as others would read it.
+PeerStatus peer_status(const struct AgentView& view);
 
 }  // namespace castle::core

@@ -1,23 +1,13 @@
 // The fence: the parent of the postmaster, which ends it when the deadline passes, whatever state the agent is in.
 #pragma once
 
-#include <string>
-
 #include "base/result.hpp"
-#include "base/types.hpp"
+#include "core/fence_state.hpp"
 #include "task/wait.hpp"
 
 namespace castle::ports {
 
-struct FenceState {
-    bool attached = false;    // a fence runs for this data directory and talks to us
-    bool armed = false;
-    Revision epoch{};         // of the leader key it is, or was last, armed for; kept across restarts of the agent
-    BootTime deadline{};      // until when the server may be primary; meaningful while armed
-    bool server_running = false;
-    int server_pid = 0;
-    bool fired = false;       // the deadline passed and the tree is confirmed dead; cleared by the next start
-};
+using core::FenceState;
 
 class Fence {
 public:
