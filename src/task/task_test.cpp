@@ -45,6 +45,19 @@ TEST(Task, TimersFireInOrderOfTimeAndThenOfRequest) {
     EXPECT_EQ(log, (std::vector{1, 2, 3}));
 }
 
+TEST(ManualExecutor, AStaleIdTakesNobodyElsesTimerBack) {
+    ManualExecutor executor;
+    int fired = 0;
+    const TimerId first = executor.at(executor.now() + 1ms, [&] { ++fired; });
+    executor.cancel(first);
+    executor.at(executor.now() + 2ms, [&] { ++fired; });  // may lie where the first one lay
+    executor.cancel(first);
+    EXPECT_EQ(executor.next(), executor.now() + 2ms);
+    executor.run_for(5ms);
+    EXPECT_EQ(fired, 1);
+    EXPECT_EQ(executor.next(), std::nullopt);
+}
+
 TEST(Task, DestroyingTheScopeTakesTimersBack) {
     ManualExecutor executor;
     std::vector<int> log;
