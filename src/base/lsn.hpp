@@ -13,7 +13,8 @@ namespace castle {
 // Comparable only along one timeline's history. Zero is PostgreSQL's InvalidXLogRecPtr.
 class Lsn {
 public:
-    constexpr explicit Lsn(std::uint64_t offset = 0) : offset_(offset) {}
+    constexpr Lsn() = default;
+    constexpr explicit Lsn(std::uint64_t offset) : offset_(offset) {}
     static Result<Lsn> parse(std::string_view text);  // "16/B374D848", as PostgreSQL prints it
     constexpr std::uint64_t offset() const { return offset_; }
     constexpr bool known() const { return offset_ != 0; }
@@ -21,7 +22,7 @@ public:
     friend constexpr auto operator<=>(Lsn, Lsn) = default;
 
 private:
-    std::uint64_t offset_;
+    std::uint64_t offset_ = 0;
 };
 
 // A member that is in front lags by nothing.

@@ -55,6 +55,14 @@ struct Slot {
     bool holds_xmin = false;
 };
 
+// Whom a standby follows. `member` is empty for a remote primary or for nobody.
+struct Upstream {
+    std::string member;
+    std::string host;
+    int port = 0;
+    friend bool operator==(const Upstream&, const Upstream&) = default;
+};
+
 struct PendingChange {
     std::string old_value, new_value;
 };
@@ -84,7 +92,7 @@ struct Instance {
     bool replay_paused = false;
     bool streaming = false;          // the WAL receiver is streaming
     Lsn latest_end;                  // of the upstream, as the WAL receiver last heard
-    std::string upstream_conninfo;   // as configured now, without password
+    std::optional<Upstream> upstream;  // as configured now (primary_conninfo); its member is not known
     bool has_restore_command = false;
     std::vector<Walsender> walsenders;
     std::map<std::string, Slot> slots;
@@ -94,16 +102,11 @@ struct Instance {
 
     bool running_primary() const { return process == ProcessState::running && !in_recovery; }
     bool running_standby() const { return process == ProcessState::running && in_recovery; }
+    bool follows(const Upstream& wanted) const {
+        return upstream && upstream->host == wanted.host && upstream->port == wanted.port;
+    }
     // The furthest WAL this instance surely has.
     Lsn position() const { return in_recovery ? (received > replayed ? received : replayed) : flushed; }
-};
-
-// Whom a standby follows. `member` is empty for a remote primary or for nobody.
-struct Upstream {
-    std::string member;
-    std::string host;
-    int port = 0;
-    friend bool operator==(const Upstream&, const Upstream&) = default;
 };
 
 }  // namespace castle::core

@@ -1,0 +1,50 @@
+#include "core/decide.hpp"
+
+#include "core/decide_parts.hpp"
+
+namespace castle::core {
+
+std::string_view name_of(Activity activity) {
+    switch (activity) {
+        case Activity::none: return "";
+        case Activity::bootstrap: return "bootstrap";
+        case Activity::clone: return "creating replica";
+        case Activity::rewind: return "running pg_rewind";
+        case Activity::compare: return "comparing with the leader";
+        case Activity::start_primary: return "starting as a primary";
+        case Activity::start_standby: return "starting as a secondary";
+        case Activity::promote: return "promote";
+        case Activity::demote: return "demote";
+        case Activity::restart: return "restart";
+        case Activity::reinit: return "reinitialize";
+        case Activity::crash_end: return "looking for the last record";
+    }
+    return "";
+}
+
+Duration lease_margin(Duration life) { return std::max(Duration{300}, life / 10); }
+
+BootTime demote_at(BootTime leader_until, Duration ttl) {
+    return leader_until - std::min(Duration{3000}, ttl / 6);
+}
+
+Decision decide(const Situation& s) {
+    if (s.instance.data == DataDir::unreadable || s.instance.data == DataDir::foreign) return data_unusable(s);
+    if (!s.cluster || !s.store_ok) return decide_blind(s);
+    if (auto decision = check_identity(s)) return *decision;
+    if (s.activity != Activity::none) return decide_in_activity(s);
+    if (s.settings.pause) return decide_paused(s);
+    if (s.instance.data == DataDir::empty) return decide_new_node(s);
+    switch (s.instance.process) {
+        case ProcessState::stopped: return decide_stopped(s);
+        case ProcessState::starting: return decide_starting(s);
+        case ProcessState::stopping: return wait(Reason::server_stopping, "PostgreSQL is shutting down");
+        case ProcessState::running: break;
+    }
+    if (!s.cluster->locked()) return decide_race(s);
+    if (is_owner(s)) return decide_leading(s);
+    if (s.cluster->leader->name == s.me) return decide_ghost_lock(s);
+    return decide_following(s);
+}
+
+}  // namespace castle::core

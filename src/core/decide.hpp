@@ -1,0 +1,121 @@
+// The one place where high-availability decisions are made: what is known goes in, what to do and why comes out.
+//
+// Pure: no clock, no socket, no log. The agent gathers a Situation, asks decide(), carries the Decision out, and asks
+// again when anything has happened. The simulator runs the very same function.
+//
+// Named places for what comes next: synchronous modes (Candidacy and Evidence::refused), failsafe (decide_blind), standby
+// clusters (decide_leading and following a remote).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/candidacy.hpp"
+#include "core/cluster.hpp"
+#include "core/evidence.hpp"
+#include "core/fence_state.hpp"
+#include "core/instance.hpp"
+#include "core/lineage.hpp"
+#include "core/reason.hpp"
+#include "core/settings.hpp"
+
+namespace castle::core {
+
+// What works beside the loop; one at a time.
+enum class Activity {
+    none, bootstrap, clone, rewind, compare, start_primary, start_standby, promote, demote, restart, reinit, crash_end
+};
+std::string_view name_of(Activity activity);
+
+// What this node knows of itself from one cycle to the next. Kept by the agent, written by it when actions end.
+struct Memory {
+    Lineage lineage;
+    bool was_primary = false;        // the last server that ran here was a primary (or was being made one)
+    std::optional<BootTime> crashed_at;   // the server ended by itself while we led, and is not up again
+    int failed_starts = 0;           // since the server last ran
+    BootTime last_failed_start{};
+    Revision promote_failed{};       // the epoch in which a promotion failed
+    // Whether our WAL may have what the leader's history does not: asked of the leader before following it.
+    bool must_compare = true;
+    Revision compared_with{};        // the epoch of the leader that it was last compared with
+    bool diverged = false;           // it has: rewind or clone
+    bool rewind_impossible = false;  // the last try said that it cannot be done here, or failed for good
+    Revision stood_back{};           // the epoch that we gave up in a switchover: let the others go first
+    BootTime stood_back_at{};
+    BootTime last_failed_copy{};     // clone or rewind
+    std::optional<Lsn> crash_end;    // end of the last valid record of the crashed server, once it is known
+    Lsn last_position;               // in the previous cycle in which nobody led
+    std::optional<BootTime> backoff_since;
+};
+
+// Answers gathered because the previous decision of this cycle asked for them.
+struct Findings {
+    std::vector<PeerStatus> peers;
+    std::optional<bool> lease_ended;
+};
+
+struct Situation {
+    Now now{};
+    std::string me;
+    Tags tags;
+    bool can_bootstrap = true;             // the configuration says how
+    bool use_rewind = false;
+    bool replace_diverged = false;         // may wipe a data directory that cannot be rewound
+    Settings settings;                     // repaired
+    bool store_ok = false;
+    std::shared_ptr<const Cluster> cluster;  // as last read; null before the first
+    std::optional<Revision> epoch;         // of our own leader key, while we believe that we hold it
+    BootTime leader_until{};               // until when our leadership is confirmed
+    FenceState fence;
+    Instance instance;
+    Activity activity = Activity::none;
+    BootTime activity_since{};
+    bool activity_cancelled = false;
+    Memory memory;
+    std::optional<Findings> findings;
+};
+
+struct Action {
+    enum class Kind {
+        wait,              // nothing to do until something happens, or `at`
+        investigate,       // ask `members` and the store about `lease`; then decide again with the findings
+        exit,              // end the program with status 1
+        take_initialize,   // create `initialize` empty; if won, bootstrap
+        clone, rewind, compare, crash_end, start_primary, start_standby, follow,
+        set_aside,         // move the data directory away, to be cloned anew
+        take_lock,         // create the leader key; needs evidence
+        promote, demote, release_lock, clear_request, cancel_activity,
+        write_initialize,  // our system identifier
+    };
+    enum class Demote { graceful, without_lock, offline };
+
+    Kind kind = Kind::wait;
+    std::optional<BootTime> at;
+    std::vector<Member> members;
+    LeaseId lease{};
+    std::optional<Upstream> upstream;
+    std::optional<Evidence> evidence;
+    Demote demote = Demote::graceful;
+    std::string candidate;  // of a graceful demotion
+};
+
+struct Decision {
+    Reason reason;
+    std::string text;  // for the log, in the contract's words
+    Action action{};
+};
+
+Decision decide(const Situation& situation);
+
+// When a primary whose store does not answer begins to shut down, so that the fence finds nothing left to kill.
+BootTime demote_at(BootTime leader_until, Duration ttl);
+
+// Whom `me` follows: its replicatefrom member if that is there, else the leader. Nothing if nobody leads.
+std::optional<Upstream> wanted_upstream(const Situation& situation);
+
+// How much of the lease's life the deadline stays away from its end.
+Duration lease_margin(Duration life);
+
+}  // namespace castle::core

@@ -1,0 +1,31 @@
+// A node without data: race for the bootstrap, or clone.
+#include "core/decide_parts.hpp"
+
+namespace castle::core {
+
+Decision decide_new_node(const Situation& s) {
+    const Cluster& cluster = *s.cluster;
+    if (cluster.locked()) {
+        if (is_owner(s))
+            return act(Reason::start_failed_releasing, "removed leader key: the data directory is empty",
+                       {.kind = Action::Kind::release_lock});
+        if (s.now.boot < s.memory.last_failed_copy + retry_pause)
+            return wait(Reason::start_backoff, "waiting before the next try to create a replica", s.memory.last_failed_copy + retry_pause);
+        // A member that offers itself for it spares the leader. It must be running to be copied from.
+        for (const auto& [name, member] : cluster.members)
+            if (member.tags.clonefrom && name != s.me && name != cluster.leader->name && member.state == "running")
+                if (auto upstream = upstream_of(member))
+                    return act(Reason::cloning, "trying to bootstrap from replica '" + name + "'",
+                               {.kind = Action::Kind::clone, .upstream = upstream});
+        const Member* leader = cluster.leader_member();
+        const auto upstream = leader && leader->state == "running" && leader->role == "primary" ? upstream_of(*leader) : std::nullopt;
+        if (!upstream) return wait(Reason::waiting_for_primary, "waiting for the leader '" + cluster.leader->name + "' to run as a primary");
+        return act(Reason::cloning, "trying to bootstrap from leader '" + cluster.leader->name + "'",
+                   {.kind = Action::Kind::clone, .upstream = upstream});
+    }
+    if (!cluster.initialize && s.can_bootstrap && !s.tags.nofailover && s.now.boot >= s.memory.last_failed_copy + retry_pause)
+        return act(Reason::bootstrap_race, "trying to bootstrap a new cluster", {.kind = Action::Kind::take_initialize});
+    return wait(Reason::waiting_for_bootstrap, "waiting for leader to bootstrap");
+}
+
+}  // namespace castle::core

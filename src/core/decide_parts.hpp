@@ -1,0 +1,41 @@
+// The parts of decide(), one for each state of a node. Internal to core.
+#pragma once
+
+#include "core/decide.hpp"
+
+namespace castle::core {
+
+Decision data_unusable(const Situation& s);
+std::optional<Decision> check_identity(const Situation& s);   // does the data directory belong to this cluster?
+Decision decide_blind(const Situation& s);                    // the store does not answer
+Decision decide_in_activity(const Situation& s);
+Decision decide_paused(const Situation& s);
+Decision decide_new_node(const Situation& s);
+Decision decide_stopped(const Situation& s);
+Decision decide_starting(const Situation& s);
+Decision decide_race(const Situation& s);                     // nobody leads
+Decision decide_leading(const Situation& s);
+Decision decide_ghost_lock(const Situation& s);               // our name, but not our lease
+Decision decide_following(const Situation& s);
+Decision rejoin(const Situation& s);                          // stopped, another leads
+
+// We hold the leader key, by its create revision.
+inline bool is_owner(const Situation& s) {
+    return s.cluster && s.cluster->leader && s.epoch && s.cluster->leader->name == s.me &&
+           s.cluster->leader->created == *s.epoch;
+}
+// A claim is enough to be the owner; to let the server write, it must be confirmed and not about to end.
+inline bool confirmed(const Situation& s) { return is_owner(s) && s.now.boot < s.leader_until; }
+
+inline Decision wait(Reason reason, std::string text, std::optional<BootTime> at = std::nullopt) {
+    return {reason, std::move(text), {.kind = Action::Kind::wait, .at = at}};
+}
+inline Decision act(Reason reason, std::string text, Action action) { return {reason, std::move(text), std::move(action)}; }
+
+std::optional<Upstream> upstream_of(const Member& member);
+std::vector<Member> others_with_api(const Situation& s);
+
+// How long a copy or start that failed is left alone before the next try.
+constexpr Duration retry_pause{5000};
+
+}  // namespace castle::core

@@ -1,0 +1,115 @@
+// Nobody leads: is it sure that the old leader is done, and am I the one to follow it?
+#include "core/decide_parts.hpp"
+
+namespace castle::core {
+namespace {
+
+const PeerStatus* answer_of(const Situation& s, std::string_view name) {
+    for (const PeerStatus& peer : s.findings->peers)
+        if (peer.name == name && peer.answered) return &peer;
+    return nullptr;
+}
+
+// Everybody who has a key, and the old leader even if its key is gone.
+std::vector<Member> whom_to_ask(const Situation& s) {
+    std::vector<Member> members = others_with_api(s);
+    const LastLeader& last = s.memory.lineage.last();
+    if (!last.name.empty() && last.name != s.me && !s.cluster->member(last.name) && !last.api_url.empty()) {
+        Member old;
+        old.name = last.name;
+        old.api_url = last.api_url;
+        members.push_back(std::move(old));
+    }
+    return members;
+}
+
+Decision stand_back(const Situation& s, Reason reason, std::string text) {
+    return wait(reason, std::move(text), s.now.boot + std::min(s.settings.loop_wait, Duration{2000}));
+}
+
+}  // namespace
+
+Decision decide_race(const Situation& s) {
+    const Cluster& cluster = *s.cluster;
+    const LastLeader& last = s.memory.lineage.last();
+    const bool running_primary = s.instance.running_primary();
+    const auto& request = cluster.failover;
+    const bool request_due = request && (!request->scheduled_at || *request->scheduled_at <= s.now.wall);
+
+    if (s.instance.read_failed) return stand_back(s, Reason::not_healthiest, "the local server does not answer; not racing");
+    if (!running_primary) {
+        if (s.tags.nofailover)
+            return stand_back(s, Reason::not_allowed_to_promote, "following a different leader because I am not allowed to promote");
+        // Just gave the lock up: the one it was given up for, or anybody else, goes first.
+        if (number(s.memory.stood_back) != 0 && s.memory.stood_back == last.epoch && last.name == s.me &&
+            s.now.boot < s.memory.stood_back_at + Duration{2000})
+            return wait(Reason::backing_off, "letting the others take the leader lock", s.memory.stood_back_at + Duration{2000});
+    }
+    if (!s.findings)
+        return act(Reason::investigating, "nobody leads: asking the members",
+                   {.kind = Action::Kind::investigate, .members = whom_to_ask(s), .lease = last.name == s.me ? LeaseId{} : last.lease});
+
+    const bool named = request_due && request->candidate == s.me && !running_primary;
+    const EvidenceInput input{.last = last, .me = s.me, .forced = named && !request->planned(),
+                              .last_leader_answer = answer_of(s, last.name), .lease_ended = s.findings->lease_ended,
+                              .running_primary_here = running_primary,
+                              .life = std::max(s.settings.ttl, Duration{20'000}), .now = s.now.boot};
+    const auto evidence = weigh(input);
+    if (!evidence) {
+        BootTime again = s.now.boot + Duration{1000};
+        if (const auto at = waited_at(input)) again = std::min(again, std::max(*at, s.now.boot + Duration{50}));
+        return wait(Reason::waiting_for_evidence, "nobody leads, but it is not sure that " + last.name + " is not primary any more", again);
+    }
+    const auto take = [&](Reason reason, std::string text) {
+        return act(reason, text + " (" + std::string(name_of(evidence->kind())) + ")", {.kind = Action::Kind::take_lock, .evidence = evidence});
+    };
+
+    if (running_primary) {
+        if (number(s.instance.timeline) < number(cluster.timeline()))
+            return act(Reason::primary_without_lock_outdated, "demoting self because another member has led since",
+                       {.kind = Action::Kind::demote, .demote = Action::Demote::without_lock});
+        for (const PeerStatus& peer : s.findings->peers)
+            if (peer.reached && !peer.in_recovery)
+                return act(Reason::primary_without_lock_outdated, "demoting self because " + peer.name + " is a primary too",
+                           {.kind = Action::Kind::demote, .demote = Action::Demote::without_lock});
+        return take(Reason::running_primary_takes_lock, "acquiring the leader lock for the running primary");
+    }
+    if (request_due && !request->candidate.empty() && request->candidate != s.me) {
+        if (const PeerStatus* candidate = answer_of(s, request->candidate);
+            candidate && candidate->reached && candidate->in_recovery && !candidate->tags.nofailover && !candidate->watchdog_failed)
+            return stand_back(s, Reason::failover_to_other, "following a different leader because " + request->candidate + " was asked for");
+    }
+    if (named) return take(Reason::racing, "acquiring the leader lock as the requested candidate");
+    if (request_due && request->planned() && request->leader == s.me) {
+        // Our own switchover: whoever else can lead goes first.
+        if (possible({.others = s.findings->peers, .candidate = {}, .leader_position = s.instance.position(),
+                      .lag_bytes_max = static_cast<std::uint64_t>(s.settings.maximum_lag_on_failover)}))
+            return stand_back(s, Reason::backing_off, "following a different leader: the switchover was away from me");
+    }
+    const bool by_hand = request_due;
+    const Verdict verdict = judge({.me = s.me, .tags = s.tags, .timeline = s.instance.timeline, .position = s.instance.position(),
+                                   .former_leader = last.name, .others = s.findings->peers, .leader_last_seen = cluster.status.optime,
+                                   .lag_bytes_max = static_cast<std::uint64_t>(s.settings.maximum_lag_on_failover),
+                                   .check_lag = !by_hand && last.name != s.me, .check_timeline = s.settings.check_timeline,
+                                   .cluster_timeline = cluster.timeline()});
+    switch (verdict.candidacy) {
+        case Candidacy::may_run: return take(Reason::racing, "acquiring the leader lock as the healthiest member");
+        case Candidacy::primary_alive:
+            return stand_back(s, Reason::not_healthiest, "Primary (" + verdict.because + ") is still alive");
+        case Candidacy::more_wal:
+            return stand_back(s, Reason::not_healthiest, "Wal position of " + verdict.because + " is ahead of my wal position");
+        case Candidacy::higher_priority: {
+            const auto* other = answer_of(s, verdict.because);
+            return stand_back(s, Reason::not_healthiest, verdict.because + " has equally tolerable WAL position and priority " +
+                              std::to_string(other ? other->tags.failover_priority : 0) + ", while this node has priority " +
+                              std::to_string(s.tags.failover_priority));
+        }
+        case Candidacy::tagged_nofailover:
+        case Candidacy::lags_too_far:
+        case Candidacy::old_timeline: break;
+    }
+    return stand_back(s, Reason::not_healthiest, "following a different leader because i am not the healthiest node (" +
+                      std::string(name_of(verdict.candidacy)) + (verdict.because.empty() ? "" : ": " + verdict.because) + ")");
+}
+
+}  // namespace castle::core

@@ -1,0 +1,54 @@
+// Evidence that the old primary can no longer acknowledge. Nobody takes the lock without one, and only weigh() and the
+// named cases below can make one: a promotion that nothing speaks for does not compile.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "core/lineage.hpp"
+#include "core/peer.hpp"
+
+namespace castle::core {
+
+class Evidence {
+public:
+    enum class Kind {
+        never_led,     // the cluster has just been made here; nobody has ever led it
+        own,           // we led last ourselves, and our server has not stopped being primary or is down here
+        released,      // the old leader published that its server has shut down, and gave the lock back
+        fenced_lapse,  // its lease ended, and it had published an armed fence for this epoch
+        bare_lapse,    // its lease ended; it has no fence (a reference member): promote as the reference does
+        answered,      // it answers that it is not primary, and cannot become it without the lock
+        waited,        // the lock vanished by itself; it cannot have renewed since, and its life has passed
+        forced,        // an operator asked for this member by name, with nobody leading
+    };
+    Kind kind() const { return kind_; }
+
+    static Evidence never_led() { return Evidence{Kind::never_led}; }
+    friend std::optional<Evidence> weigh(const struct EvidenceInput& input);
+
+private:
+    explicit Evidence(Kind kind) : kind_(kind) {}
+    Kind kind_;
+};
+
+std::string_view name_of(Evidence::Kind kind);
+
+struct EvidenceInput {
+    const LastLeader& last;
+    std::string_view me;
+    bool forced = false;                       // an operator's failover request names me
+    const PeerStatus* last_leader_answer = nullptr;  // from this cycle; null: not asked or no answer
+    std::optional<bool> lease_ended;           // from this cycle; nothing: not known
+    bool running_primary_here = false;
+    Duration life{};                           // the longest a lease of the old leader can have: max(ttl, 20 s)
+    BootTime now{};
+};
+
+// Nothing: not sure yet.
+std::optional<Evidence> weigh(const EvidenceInput& input);
+
+// When weigh() would say "waited" if nothing else turns up; nothing if time alone proves nothing here.
+std::optional<BootTime> waited_at(const EvidenceInput& input);
+
+}  // namespace castle::core

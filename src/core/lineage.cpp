@@ -1,0 +1,57 @@
+#include "core/lineage.hpp"
+
+namespace castle::core {
+namespace {
+
+// After a restart only the store's records tell who led last. Ours is the last word unless the history names another:
+// every new leader starts a timeline, so a member of another kind that led after us has left its name there.
+LastLeader from_records(const Cluster& cluster) {
+    LastLeader last;
+    const bool has_history = cluster.history && !cluster.history->empty() && !cluster.history->back().new_leader.empty();
+    if (cluster.last_leadership && (!has_history || cluster.history->back().new_leader == cluster.last_leadership->name)) {
+        last.name = cluster.last_leadership->name;
+        last.epoch = cluster.last_leadership->epoch;
+        last.lease = cluster.last_leadership->lease;
+        last.fence = cluster.last_leadership->fence;
+        last.published = true;
+    } else if (has_history) {
+        last.name = cluster.history->back().new_leader;
+    } else if (!cluster.sync.leader.empty()) {
+        last.name = cluster.sync.leader;
+    }
+    return last;
+}
+
+}  // namespace
+
+void Lineage::see(const Cluster& cluster, BootTime now) {
+    if (cluster.leader) {
+        if (last_.name != cluster.leader->name || last_.epoch != cluster.leader->created) last_ = {};
+        last_.name = cluster.leader->name;
+        last_.epoch = cluster.leader->created;
+        last_.lease = cluster.leader->lease;
+        last_.seen_leading = true;
+        unlocked_ = false;
+    } else if (!unlocked_) {
+        if (!last_.seen_leading) last_ = from_records(cluster);
+        last_.unlocked_since = now;
+        unlocked_ = true;
+    } else if (last_.name.empty()) {  // the records may come while we wait (a bootstrap elsewhere)
+        const BootTime since = last_.unlocked_since;
+        last_ = from_records(cluster);
+        last_.unlocked_since = since;
+    }
+    // What the last leader published may arrive after the key was taken, and once more when it is given back.
+    if (cluster.last_leadership && cluster.last_leadership->name == last_.name && cluster.last_leadership->epoch == last_.epoch) {
+        last_.published = true;
+        last_.fence = cluster.last_leadership->fence;
+    }
+    if (const Member* member = cluster.member(last_.name)) {
+        last_.api_url = member->api_url;
+        last_.member_key_gone = false;
+    } else {
+        last_.member_key_gone = true;
+    }
+}
+
+}  // namespace castle::core
