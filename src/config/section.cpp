@@ -39,8 +39,11 @@ Section::Section(Document& document, std::string path) : document_(&document), p
         if (!value || value->is_null()) return;
         reached = path_join(reached, key);
         if (!value->is_object()) {
-            document.mistakes.push_back(
-                {document.place_of(reached), reached, shown(reached, *value), "is not a dictionary"});
+            // The same section is read in several places; once is enough to say it.
+            const auto same = [&](const Mistake& mistake) { return mistake.path == reached; };
+            if (std::ranges::none_of(document.mistakes, same))
+                document.mistakes.push_back(
+                    {document.place_of(reached), reached, shown(reached, *value), "is not a dictionary"});
             return;
         }
         at = &value->get_object();
@@ -113,10 +116,13 @@ bool Section::number(std::string_view key, std::int64_t& value, Bounds bounds) {
 
 bool Section::duration(std::string_view key, std::chrono::milliseconds& value, Bounds bounds) {
     const std::int64_t scale = bounds.unit == "ms" ? 1 : 1000;
-    // A number of seconds that does not fit in milliseconds is not a duration anybody means.
-    bounds.max = std::min(bounds.max, std::numeric_limits<std::int64_t>::max() / 1'000'000);
     std::int64_t count = 0;
     if (!number(key, count, bounds)) return false;
+    constexpr std::int64_t longest = 100LL * 365 * 86400;  // in seconds; beyond it arithmetic on times may overflow
+    if (count > longest * (1000 / scale) || count < -longest * (1000 / scale)) {
+        mistake(key, "is longer than a hundred years");
+        return false;
+    }
     value = std::chrono::milliseconds(count * scale);
     return true;
 }
