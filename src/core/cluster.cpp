@@ -268,6 +268,12 @@ std::string write_failover(const FailoverRequest& request) {
     return json::serialize(object);
 }
 
+std::string write_failsafe(const std::map<std::string, std::string>& members) {
+    json::object object;
+    for (const auto& [name, url] : members) object[name] = url;
+    return json::serialize(object);
+}
+
 std::string slot_name(std::string_view member) {
     std::string name;
     for (std::size_t i = 0; i < member.size();) {

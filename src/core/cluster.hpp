@@ -122,6 +122,7 @@ std::string write_status(const ClusterStatus& status);
 std::string write_history(const std::vector<HistoryLine>& history);
 std::string write_leadership(const Leadership& leadership);
 std::string write_failover(const FailoverRequest& request);
+std::string write_failsafe(const std::map<std::string, std::string>& members);
 // Member name to replication slot name, as the store contract says.
 std::string slot_name(std::string_view member);
 

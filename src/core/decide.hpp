@@ -115,6 +115,9 @@ BootTime demote_at(BootTime leader_until, Duration ttl);
 // Whom `me` follows: its replicatefrom member if that is there, else the leader. Nothing if nobody leads.
 std::optional<Upstream> wanted_upstream(const Situation& situation);
 
+// Where a member's server can be reached, from its conn_url; nothing if that cannot be read.
+std::optional<Upstream> upstream_of_member(const Member& member);
+
 // How much of the lease's life the deadline stays away from its end.
 Duration lease_margin(Duration life);
 

@@ -5,7 +5,7 @@
 namespace castle::core {
 
 // postgres://host:port/database, the host in [] if it is IPv6.
-std::optional<Upstream> upstream_of(const Member& member) {
+std::optional<Upstream> upstream_of_member(const Member& member) {
     std::string_view rest = member.conn_url;
     const auto scheme = rest.find("://");
     if (scheme == rest.npos) return std::nullopt;
@@ -39,9 +39,9 @@ std::optional<Upstream> wanted_upstream(const Situation& s) {
     if (s.tags.nostream) return std::nullopt;
     if (!s.tags.replicatefrom.empty() && s.tags.replicatefrom != s.me)
         if (const Member* member = s.cluster->member(s.tags.replicatefrom))
-            if (auto upstream = upstream_of(*member)) return upstream;
+            if (auto upstream = upstream_of_member(*member)) return upstream;
     const Member* leader = s.cluster->leader_member();
-    return leader && leader->name != s.me ? upstream_of(*leader) : std::nullopt;
+    return leader && leader->name != s.me ? upstream_of_member(*leader) : std::nullopt;
 }
 
 Decision data_unusable(const Situation& s) {

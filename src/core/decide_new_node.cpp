@@ -14,11 +14,11 @@ Decision decide_new_node(const Situation& s) {
         // A member that offers itself for it spares the leader. It must be running to be copied from.
         for (const auto& [name, member] : cluster.members)
             if (member.tags.clonefrom && name != s.me && name != cluster.leader->name && member.state == "running")
-                if (auto upstream = upstream_of(member))
+                if (auto upstream = upstream_of_member(member))
                     return act(Reason::cloning, "trying to bootstrap from replica '" + name + "'",
                                {.kind = Action::Kind::clone, .upstream = upstream});
         const Member* leader = cluster.leader_member();
-        const auto upstream = leader && leader->state == "running" && leader->role == "primary" ? upstream_of(*leader) : std::nullopt;
+        const auto upstream = leader && leader->state == "running" && leader->role == "primary" ? upstream_of_member(*leader) : std::nullopt;
         if (!upstream) return wait(Reason::waiting_for_primary, "waiting for the leader '" + cluster.leader->name + "' to run as a primary");
         return act(Reason::cloning, "trying to bootstrap from leader '" + cluster.leader->name + "'",
                    {.kind = Action::Kind::clone, .upstream = upstream});

@@ -32,7 +32,6 @@ inline Decision wait(Reason reason, std::string text, std::optional<BootTime> at
 }
 inline Decision act(Reason reason, std::string text, Action action) { return {reason, std::move(text), std::move(action)}; }
 
-std::optional<Upstream> upstream_of(const Member& member);
 std::vector<Member> others_with_api(const Situation& s);
 
 // How long a copy or start that failed is left alone before the next try.

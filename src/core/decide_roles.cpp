@@ -70,9 +70,9 @@ Decision decide_following(const Situation& s) {
     const Member* leader = s.cluster->leader_member();
     const bool leader_is_primary = leader && leader->state == "running" && leader->role == "primary";
     // A new leader's history may have branched off before the end of our WAL. Ask once for each leader, when it can tell.
-    if (leader_is_primary && s.memory.compared_with != s.cluster->leader->created && !s.memory.diverged && upstream_of(*leader))
+    if (leader_is_primary && s.memory.compared_with != s.cluster->leader->created && !s.memory.diverged && upstream_of_member(*leader))
         return act(Reason::comparing_with_leader, "comparing with the leader " + leader_name,
-                   {.kind = Action::Kind::compare, .upstream = upstream_of(*leader)});
+                   {.kind = Action::Kind::compare, .upstream = upstream_of_member(*leader)});
     if (s.memory.diverged && leader_is_primary && (s.use_rewind || s.replace_diverged) && s.memory.failed_starts == 0 &&
         !(s.memory.rewind_impossible && !s.replace_diverged))
         return act(Reason::diverged, "stopping to rewind: the WAL here has diverged from " + leader_name,

@@ -58,7 +58,7 @@ Decision decide_stopped(const Situation& s) {
 Decision rejoin(const Situation& s) {
     const std::string& leader_name = s.cluster->leader->name;
     const Member* leader = s.cluster->leader_member();
-    const auto upstream = leader ? upstream_of(*leader) : std::nullopt;
+    const auto upstream = leader ? upstream_of_member(*leader) : std::nullopt;
     const bool compared = !s.memory.must_compare || s.memory.compared_with == s.cluster->leader->created;
     if (s.memory.diverged) {
         if (!upstream || leader->role != "primary")

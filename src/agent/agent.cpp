@@ -1,0 +1,311 @@
+#include "agent/agent.hpp"
+
+#include <algorithm>
+
+#include "config/dynamic.hpp"
+
+namespace castle::agent {
+
+using core::Action;
+using core::Activity;
+using core::ProcessState;
+using ports::Level;
+
+Agent::Agent(World world, Options options)
+    : executor_(world.executor), clock_(world.clock), store_(world.store), server_(world.server), fence_(world.fence),
+      peers_(world.peers), journal_(world.journal), options_(std::move(options)), view_(std::make_shared<core::AgentView>()),
+      lease_(executor_, store_, fence_, journal_, options_.name), worker_(executor_), scope_(executor_) {
+    const auto wake_up = [this] { wake_.notify(); };
+    on_store_ = store_.changed().subscribe([this] { store_moved(); });
+    on_server_ = server_.changed().subscribe(wake_up);
+    on_fence_ = fence_.changed().subscribe(wake_up);
+    on_lease_ = lease_.changed().subscribe(wake_up);
+    on_worker_ = worker_.changed().subscribe(wake_up);
+}
+
+Agent::~Agent() = default;
+
+void Agent::stop() {
+    stopping_ = true;
+    wake_.notify();
+}
+
+void Agent::leave() {
+    leaving_ = true;
+    wake_.notify();
+}
+
+void Agent::set_options(Options options) {
+    options_ = std::move(options);
+    force_configure_ = true;
+    wake_.notify();
+}
+
+BootTime Agent::deadline() const { return executor_.now() + settings_.retry_timeout; }
+
+bool Agent::leads() const {
+    return cluster_ && cluster_->leader && lease_.epoch() && cluster_->leader->name == options_.name &&
+           cluster_->leader->created == *lease_.epoch();
+}
+
+Task<Agent::Exit> Agent::run() {
+    const Exit started = co_await start();
+    if (started != Exit::left || leaving_) co_return started;
+    scope_.spawn(lease_.run());
+    while (!leaving_ && !fatal_) {
+        if (stopping_) {
+            co_await shut_down();
+            co_return Exit::stopped;
+        }
+        const auto seen = wake_.count();
+        co_await cycle();
+        lease_.cycle_finished();
+        if (fatal_) break;
+        co_await wait_past(executor_, wake_, seen, std::min(next_cycle_, next_heartbeat_));
+    }
+    co_return fatal_ ? Exit::fatal : Exit::left;
+}
+
+// Until the store has answered nothing is known and nothing is done; then: is this name free, and what of an earlier run
+// of this agent is still there? Exit::left: go on.
+Task<Agent::Exit> Agent::start() {
+    bool told = false;
+    for (;;) {
+        if (stopping_ || leaving_) co_return stopping_ ? Exit::stopped : Exit::left;
+        auto snapshot = co_await store_.read(executor_.now() + Duration{5000});
+        if (snapshot) {
+            snapshot_ = *snapshot;
+            break;
+        }
+        if (!std::exchange(told, true)) log(Level::warning, "waiting on the store: " + snapshot.error().message);
+        if (snapshot.error().code == Errc::denied) {
+            log(Level::critical, snapshot.error().message);
+            co_return Exit::fatal;
+        }
+        const auto seen = wake_.count();
+        co_await wait_past(executor_, wake_, seen, executor_.now() + Duration{1000});
+    }
+    const core::Cluster cluster = core::read_cluster(*snapshot_);
+    if (const core::Member* same = cluster.member(options_.name); same && !same->api_url.empty()) {
+        const auto answers = co_await peers_.ask({*same}, executor_.now() + Duration{3000});
+        if (!answers.empty() && answers.front().answered) {
+            log(Level::critical, "Can't start; there is already a node named '" + options_.name + "' running");
+            co_return Exit::fatal;
+        }
+    }
+    if (cluster.config) {
+        if (auto dynamic = config::parse_dynamic(*cluster.config)) settings_ = config::read_settings(*dynamic).settings;
+    }
+    core::repair(settings_, core::TimeoutFloors::contract);
+    // The lease of an earlier run is still ours: with it the leader key, if we had it, and the server that runs.
+    if (const core::Member* mine = cluster.member(options_.name); mine && number(mine->lease) != 0)
+        store_.adopt(mine->lease, settings_.ttl);
+    lease_.set_pace({settings_.ttl, settings_.loop_wait, settings_.retry_timeout});
+    co_await server_.look(executor_.now() + Duration{3000});
+    memory_.was_primary = server_.view().running_primary();
+    // A standby that streams has been compared by whoever ran here before; a server that is down has not.
+    memory_.must_compare = !server_.view().running_standby();
+    co_return Exit::left;
+}
+
+// A change in the store wakes the cycle only if it can change a decision; the members' positions do not.
+void Agent::store_moved() {
+    const auto snapshot = store_.cached();
+    if (!snapshot || !snapshot_) return wake_.notify();
+    const auto differs = [&](std::string_view key) {
+        const auto a = snapshot->keys.find(std::string(key)), b = snapshot_->keys.find(std::string(key));
+        const bool in_a = a != snapshot->keys.end(), in_b = b != snapshot_->keys.end();
+        return in_a != in_b || (in_a && a->second.modified != b->second.modified);
+    };
+    for (const char* key : {"leader", "failover", "config", "initialize", "sync", "castle/leader", "history"})
+        if (differs(key)) return wake_.notify();
+    const bool someone_came_or_went = snapshot->keys.size() != snapshot_->keys.size();
+    if (someone_came_or_went) return wake_.notify();
+    const auto leader = snapshot->keys.find("leader");
+    if (leader != snapshot->keys.end() && leader->second.value != options_.name && differs("members/" + leader->second.value))
+        return wake_.notify();
+}
+
+Task<> Agent::cycle() {
+    const bool heartbeat = executor_.now() >= next_heartbeat_;
+    if (heartbeat) next_heartbeat_ = executor_.now() + settings_.loop_wait;
+    next_cycle_ = next_heartbeat_;
+    co_await observe();
+    if (leaving_ || stopping_) co_return;
+    co_await apply_config();
+    auto decision = co_await decide_with_findings();
+    if (!decision) co_return;  // the world changed while it was being looked into: look again
+    note(*decision, heartbeat);
+    if (decision->action.at) next_cycle_ = std::min(next_cycle_, std::max(*decision->action.at, executor_.now() + Duration{5}));
+    publish();
+    co_await carry_out(std::move(*decision));
+    if (fatal_ || leaving_) co_return;
+    publish();
+    co_await upkeep(heartbeat);
+}
+
+// Reads the store (the watch's cache, or afresh when in doubt) and the server.
+Task<> Agent::observe() {
+    auto snapshot = store_.cached();
+    read_ok_ = true;
+    if (!snapshot || doubt_ || !lease_.store_answers()) {
+        BootTime until = deadline();
+        if (lease_.leader_until() != BootTime{})  // a primary must be able to act in time
+            until = std::min(until, std::max(executor_.now() + Duration{500}, core::demote_at(lease_.leader_until(), settings_.ttl)));
+        auto read = co_await store_.read(until);
+        if (read) {
+            snapshot = *read;
+            doubt_ = false;
+        } else {
+            read_ok_ = false;
+        }
+    }
+    if (read_ok_ && snapshot) {
+        if (!cluster_ || !snapshot_ || snapshot_->revision != snapshot->revision || snapshot_ != snapshot)
+            cluster_ = std::make_shared<core::Cluster>(core::read_cluster(*snapshot));
+        snapshot_ = snapshot;
+        cluster_read_at_ = executor_.now();
+        cluster_read_wall_ = clock_.now().wall;
+        memory_.lineage.see(*cluster_, executor_.now());
+        // The key is ours by name and by lease: taken by a write whose answer was lost, or by an earlier run.
+        if (cluster_->leader && !lease_.epoch() && cluster_->leader->name == options_.name && number(lease_.lease()) != 0 &&
+            cluster_->leader->lease == lease_.lease()) {
+            lease_.claim(cluster_->leader->created);
+            co_await lease_.renew_now(deadline());
+        }
+    }
+    co_await server_.look(executor_.now() + Duration{2500});
+    const core::Instance& instance = server_.view();
+    if (instance.process == ProcessState::running && !instance.read_failed) {
+        memory_.was_primary = instance.running_primary();
+        memory_.failed_starts = 0;
+        if (worker_.idle()) {
+            memory_.crashed_at.reset();
+            memory_.crash_end.reset();
+        }
+    } else if (instance.process == ProcessState::stopped && instance.ended_by_itself && memory_.was_primary && !memory_.crashed_at) {
+        memory_.crashed_at = executor_.now();
+        memory_.must_compare = true;
+        memory_.compared_with = {};
+        log(Level::error, "PostgreSQL ended by itself");
+    }
+}
+
+Task<> Agent::apply_config() {
+    if (!cluster_) co_return;
+    const bool changed = !configured_ || cluster_->config_modified != config_applied_;
+    if (changed) {
+        config_applied_ = cluster_->config_modified;
+        configured_ = true;
+        const std::string& text = cluster_->config ? *cluster_->config : dynamic_json_ == "{}" ? options_.bootstrap_config : dynamic_json_;
+        if (auto dynamic = config::parse_dynamic(text)) {  // an invalid one: the last good one stays
+            dynamic_json_ = text;
+            auto read = config::read_settings(*dynamic);
+            for (const std::string& warning : read.warnings) log(Level::warning, warning);
+            configured_settings_ = std::move(read.settings);
+        } else {
+            log(Level::error, "the dynamic configuration in the store is not valid; the last good one stays in force");
+        }
+    }
+    core::Settings repaired = configured_settings_;
+    const bool all_fenced = options_.fence_works && std::ranges::all_of(cluster_->members, [&](const auto& entry) {
+        return entry.first == options_.name || entry.second.fenced;
+    });
+    const auto warnings = core::repair(repaired, all_fenced ? core::TimeoutFloors::fenced : core::TimeoutFloors::contract);
+    if (!(repaired == settings_) || changed) {
+        for (const std::string& warning : warnings) log(Level::warning, warning);
+        settings_ = std::move(repaired);
+        lease_.set_pace({settings_.ttl, settings_.loop_wait, settings_.retry_timeout});
+        next_heartbeat_ = std::min(next_heartbeat_, executor_.now() + settings_.loop_wait);
+    }
+    if ((changed || force_configure_) && worker_.idle()) {
+        const bool force = std::exchange(force_configure_, false);
+        auto configured = co_await server_.configure(dynamic_json_, force);
+        if (!configured) log(Level::warning, "configure PostgreSQL: " + configured.error().message);
+    } else if (changed) {
+        configured_ = false;  // once the running action has ended
+    }
+}
+
+core::Situation Agent::situation() const {
+    core::Situation s;
+    s.now = clock_.now();
+    s.now.boot = executor_.now();
+    s.me = options_.name;
+    s.tags = core::read_tags(options_.tags);
+    s.can_bootstrap = options_.can_bootstrap;
+    s.use_rewind = options_.use_rewind;
+    s.replace_diverged = options_.replace_diverged;
+    s.settings = settings_;
+    s.store_ok = read_ok_;
+    s.cluster = cluster_;
+    s.epoch = lease_.epoch();
+    s.leader_until = lease_.leader_until();
+    s.fence = fence_.state();
+    s.instance = server_.view();
+    s.activity = worker_.activity();
+    s.activity_since = worker_.since();
+    s.activity_cancelled = worker_.cancelled();
+    s.memory = memory_;
+    s.findings = findings_;
+    return s;
+}
+
+// Decides; if the decision asks for findings, gathers them and decides again on what is known then.
+Task<std::optional<core::Decision>> Agent::decide_with_findings() {
+    findings_.reset();
+    core::Decision decision = core::decide(situation());
+    if (decision.action.kind != Action::Kind::investigate) co_return decision;
+    ++decided_[static_cast<std::size_t>(decision.reason)];
+    core::Findings findings;
+    const BootTime until = executor_.now() + Duration{2000};
+    findings.peers = co_await peers_.ask(decision.action.members, until);
+    if (number(decision.action.lease) != 0) {
+        auto ended = co_await store_.ended(decision.action.lease, std::max(until, executor_.now() + Duration{500}));
+        if (ended) findings.lease_ended = *ended;
+    }
+    // Who leads may have changed meanwhile; answers are of the question as it was.
+    const auto latest = store_.cached();
+    const auto leader_of = [](const core::Snapshot& snapshot) {
+        const auto found = snapshot.keys.find("leader");
+        return found == snapshot.keys.end() ? Revision{} : found->second.created;
+    };
+    if (!latest || !snapshot_ || leader_of(*latest) != leader_of(*snapshot_)) {
+        next_cycle_ = executor_.now();
+        co_return std::nullopt;
+    }
+    findings_ = std::move(findings);
+    decision = core::decide(situation());
+    if (decision.action.kind == Action::Kind::investigate) next_cycle_ = executor_.now() + Duration{200};
+    co_return decision;
+}
+
+void Agent::note(const core::Decision& decision, bool heartbeat) {
+    ++decided_[static_cast<std::size_t>(decision.reason)];
+    const bool same = last_decision_ && last_decision_->reason == decision.reason && last_decision_->text == decision.text;
+    if (heartbeat || !same) {
+        if (heartbeat && cluster_)
+            log(Level::info, "Lock owner: " + (cluster_->leader ? cluster_->leader->name : std::string("None")) + "; I am " + options_.name);
+        log(Level::info, (settings_.pause ? "PAUSE: " : "") + decision.text + (same ? "" : " [" + std::string(name_of(decision.reason)) + "]"));
+    }
+    last_decision_ = decision;
+}
+
+// SIGTERM. A server that does not stop keeps the lock: the fence ends it at the deadline.
+Task<> Agent::shut_down() {
+    log(Level::info, "stopping");
+    worker_.cancel();
+    const BootTime give_up = executor_.now() + Duration{12'000};
+    while (!worker_.idle() && executor_.now() < give_up) co_await wait_past(executor_, worker_.changed(), worker_.changed().count(), give_up);
+    if (!settings_.pause && server_.view().process != ProcessState::stopped && worker_.idle()) {
+        auto stopped = co_await stop_and_release(lease_.epoch(), give_up);
+        if (!stopped) log(Level::error, "stop: " + stopped.error().message);
+    } else if (!settings_.pause && lease_.epoch() && server_.view().process == ProcessState::stopped) {
+        auto released = co_await release_lock(cluster_ ? cluster_->status.optime : Lsn{});
+        if (!released) log(Level::error, "release the lock: " + released.error().message);
+    }
+    publish();
+    co_await write_member();
+}
+
+}  // namespace castle::agent

@@ -1,0 +1,162 @@
+// The agent: observes the store, the server and the other members, asks the core what to do, and does it.
+//
+// One loop, one thread. Cycles are driven by events (the watch, the server, the fence, an operator, a finished action),
+// with loop_wait only as the heartbeat. Long work runs beside the loop in the Worker. It is written against ports: the
+// simulator runs this very code.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/lease_keeper.hpp"
+#include "agent/options.hpp"
+#include "agent/worker.hpp"
+#include "core/decide.hpp"
+#include "ports/commands.hpp"
+#include "ports/peers.hpp"
+#include "ports/server.hpp"
+#include "task/scope.hpp"
+
+namespace castle::agent {
+
+class Agent final : public ports::Commands {
+public:
+    struct World {
+        Executor& executor;
+        const ports::Clock& clock;
+        ports::Store& store;
+        ports::Server& server;
+        ports::Fence& fence;
+        ports::Peers& peers;
+        ports::Journal& journal;
+    };
+    Agent(World world, Options options);
+    ~Agent() override;
+
+    enum class Exit { stopped, left, fatal };
+    // Runs until stop(), leave() or a fatal finding. Call once.
+    Task<Exit> run();
+
+    void stop();   // SIGTERM: ends the server cleanly and gives the lock back
+    void leave();  // for re-execution: ends the loop, leaves the server, its fence and the lease alone
+    void set_options(Options options);           // the local configuration was read again
+    std::function<void()> on_reload = [] {};     // somebody asked for that
+
+    // How often each reason has been decided; for metrics and for the simulator's coverage.
+    std::uint64_t decided(core::Reason reason) const { return decided_[static_cast<std::size_t>(reason)]; }
+
+    // ports::Commands
+    std::shared_ptr<const core::AgentView> view() const override { return view_; }
+    Signal& view_changed() override { return view_changed_; }
+    Task<Result<core::Cluster>> read_cluster(BootTime deadline) override;
+    Task<Result<Revision>> write(std::vector<core::KeyWrite> writes, BootTime deadline) override;
+    Task<std::vector<core::PeerStatus>> ask(std::vector<core::Member> members, BootTime deadline) override;
+    void wake() override { wake_.notify(); }
+    void reload() override { on_reload(); }
+    Task<ports::RestartOutcome> restart(ports::RestartRequest request) override;
+    bool schedule_restart(core::ScheduledRestart restart) override;
+    bool unschedule_restart() override;
+    ports::ReinitOutcome reinitialize(bool force, bool from_leader) override;
+
+private:
+    // agent.cpp: life and cycle
+    Task<Exit> start();
+    Task<> cycle();
+    Task<> observe();
+    Task<> apply_config();
+    core::Situation situation() const;
+    void note(const core::Decision& decision, bool heartbeat);
+    void store_moved();
+    Task<> shut_down();
+    Task<std::optional<core::Decision>> decide_with_findings();
+    BootTime deadline() const;  // for one request to the store
+    bool leads() const;         // the leader key is ours, in our latest view
+    std::string me() const { return options_.name; }
+
+    // carry_out.cpp: what decisions ask for
+    Task<> carry_out(core::Decision decision);
+    Task<> take_initialize();
+    Task<> take_lock(core::Evidence evidence);
+    Task<Status> release_lock(Lsn optime);
+    Task<> write_initialize();
+    Task<> clear_request();
+    Task<Status> bootstrap(CancelToken cancel);
+    Task<Status> promote(Revision epoch, CancelToken cancel);
+    Task<Status> start_primary(Revision epoch, CancelToken cancel);
+    Task<Status> start_standby(std::optional<core::Upstream> upstream, CancelToken cancel);
+    Task<Status> compare(core::Upstream source, Revision epoch);
+    Task<Status> copy(core::Action::Kind kind, core::Upstream source, Revision epoch, CancelToken cancel);
+    Task<Status> set_aside();
+    Task<Status> find_crash_end();
+    Task<Status> demote(core::Action::Demote how, std::optional<Revision> epoch);
+    Task<Status> stop_and_release(std::optional<Revision> epoch, BootTime deadline);
+    Task<> kill_server();
+    Task<Status> run_restart(bool as_primary, std::optional<Revision> epoch, std::optional<core::Upstream> upstream, CancelToken cancel);
+    Task<> run_scheduled_restart();
+    Task<> start_reinit(bool from_leader);
+    Task<Status> run_reinit(core::Upstream source, Revision epoch, CancelToken cancel);
+    Task<> checkpoint_after_promote();
+
+    // upkeep.cpp: what is written without anybody deciding
+    Task<> upkeep(bool heartbeat);
+    Task<> keep_fence();
+    Task<> publish_leadership(core::Leadership::Fence fence);
+    Task<> write_member();
+    Task<> write_status(bool heartbeat);
+    Task<> put(std::vector<core::KeyWrite> writes, std::string_view doing);
+    void publish();
+    std::string state_name() const;
+    std::string role_name() const;
+
+    void log(ports::Level level, std::string_view text) { journal_.write(level, text); }
+
+    Executor& executor_;
+    const ports::Clock& clock_;
+    ports::Store& store_;
+    ports::Server& server_;
+    ports::Fence& fence_;
+    ports::Peers& peers_;
+    ports::Journal& journal_;
+    Options options_;
+
+    std::shared_ptr<const core::Cluster> cluster_;
+    std::shared_ptr<const core::Snapshot> snapshot_;
+    BootTime cluster_read_at_{};
+    WallTime cluster_read_wall_{};
+    bool doubt_ = true;      // the cached view may be older than what we have written: read afresh
+    bool read_ok_ = false;   // the last look at the store succeeded
+    Revision config_applied_{};
+    bool configured_ = false;
+    bool force_configure_ = false;
+    std::string dynamic_json_ = "{}";
+    core::Settings configured_settings_;
+    core::Settings settings_;
+    core::Memory memory_;
+    std::optional<core::Findings> findings_;
+    std::optional<core::Decision> last_decision_;
+    bool fatal_ = false;
+    bool stopping_ = false;
+    bool leaving_ = false;
+    BootTime next_heartbeat_{};
+    BootTime next_cycle_{};
+    std::string written_member_;
+    LeaseId written_member_lease_{};
+    std::string written_history_;
+    std::optional<bool> checkpoint_after_promote_;
+    std::string callback_role_;
+    std::optional<core::ScheduledRestart> scheduled_restart_;
+    std::array<std::uint64_t, static_cast<std::size_t>(core::Reason::count_)> decided_{};
+
+    std::shared_ptr<const core::AgentView> view_;
+    Signal view_changed_;
+    Signal wake_;
+    LeaseKeeper lease_;
+    Worker worker_;
+    Signal::Subscription on_store_, on_server_, on_fence_, on_lease_, on_worker_;
+    Scope scope_;  // last: its coroutines use what stands above
+};
+
+}  // namespace castle::agent

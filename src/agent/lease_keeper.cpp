@@ -1,0 +1,104 @@
+#include "agent/lease_keeper.hpp"
+
+#include <algorithm>
+
+#include "core/decide.hpp"
+
+namespace castle::agent {
+
+using ports::Renewal;
+
+LeaseKeeper::LeaseKeeper(Executor& executor, ports::Store& store, ports::Fence& fence, ports::Journal& journal, std::string name)
+    : executor_(executor), store_(store), fence_(fence), journal_(journal), name_(std::move(name)), last_cycle_(executor.now()) {}
+
+void LeaseKeeper::set_pace(Pace pace) {
+    const bool sooner = pace.loop_wait < pace_.loop_wait || pace.ttl != pace_.ttl;
+    pace_ = pace;
+    if (sooner) kick_.notify();
+}
+
+void LeaseKeeper::claim(std::optional<Revision> epoch) {
+    if (epoch_ == epoch) return;
+    epoch_ = epoch;
+    leader_until_ = {};
+}
+
+Task<> LeaseKeeper::run() {
+    for (;;) {
+        const auto seen = kick_.count();
+        const bool hung = executor_.now() > last_cycle_ + pace_.loop_wait + pace_.retry_timeout;
+        bool done = false;
+        if (!hung) done = co_await renew_now(executor_.now() + pace_.retry_timeout);
+        // The reference renews once a loop_wait; a short life asks for more, so that one lost renewal is no loss.
+        const Duration interval = done ? std::min(pace_.loop_wait, std::max(life_, Duration{1500}) / 3) : std::min(pace_.loop_wait, Duration{500});
+        co_await wait_past(executor_, kick_, seen, std::max((done ? last_sent_ : executor_.now()) + interval, executor_.now() + Duration{50}));
+    }
+}
+
+Task<bool> LeaseKeeper::renew_now(BootTime deadline) {
+    while (renewing_) {  // what was sent before this call does not count: it may have been for another claim
+        const bool ended = co_await wait_past(executor_, renewed_, renewed_.count(), deadline);
+        if (!ended) co_return false;
+    }
+    renewing_ = true;
+    const bool done = co_await renew(deadline);
+    renewing_ = false;
+    renewed_.notify();
+    co_return done;
+}
+
+Task<bool> LeaseKeeper::renew(BootTime deadline) {
+    const auto epoch = epoch_;
+    std::optional<ports::Claim> claim;
+    if (epoch) claim = ports::Claim{name_, *epoch};
+    auto renewal = co_await store_.renew(pace_.ttl, std::move(claim), deadline);
+    if (!renewal) {
+        if (store_answers_) journal_.write(ports::Level::warning, "renew lease: " + renewal.error().message);
+        answers(false);
+        co_return false;
+    }
+    lease_ = renewal->lease;
+    last_sent_ = renewal->sent;
+    life_ = renewal->life;
+    if (renewal->fresh) {
+        fresh_ = true;
+        changed_.notify();
+    }
+    // The claim may have been given up while the answer was on its way.
+    if (epoch && epoch_ == epoch) {
+        if (renewal->leadership == Renewal::Leadership::confirmed) co_await confirmed(*epoch, *renewal);
+        else if (renewal->leadership == Renewal::Leadership::lost) co_await lost(*epoch);
+    }
+    answers(true);
+    co_return true;
+}
+
+Task<> LeaseKeeper::confirmed(Revision epoch, const ports::Renewal& renewal) {
+    const BootTime until = renewal.sent + renewal.life - core::lease_margin(renewal.life);
+    const bool first = leader_until_ == BootTime{};
+    leader_until_ = std::max(leader_until_, until);
+    if (fence_.state().armed && fence_.state().epoch == epoch) {
+        auto extended = co_await fence_.extend(epoch, until);
+        if (!extended) journal_.write(ports::Level::error, "move the fence's deadline: " + extended.error().message);
+    }
+    if (first) changed_.notify();
+}
+
+// The key is gone or another's: the server must not acknowledge anything any more. Without an armed fence (nobody else
+// is there) the cycle decides, because then nobody else can have taken over yet.
+Task<> LeaseKeeper::lost(Revision epoch) {
+    epoch_.reset();
+    leader_until_ = {};
+    journal_.write(ports::Level::warning, "the leader key is not mine any more");
+    if (fence_.state().armed && fence_.state().epoch == epoch) {
+        auto fired = co_await fence_.fire();
+        if (!fired) journal_.write(ports::Level::error, "fence: " + fired.error().message);
+    }
+    changed_.notify();
+}
+
+void LeaseKeeper::answers(bool yes) {
+    if (std::exchange(store_answers_, yes) != yes) changed_.notify();
+}
+
+}  // namespace castle::agent

@@ -1,0 +1,73 @@
+// Prolongs this node's lease in a coroutine of its own, so that no cycle, however slow, delays it; and moves the fence's
+// deadline on when, and only when, the store has confirmed the leadership.
+//
+// It stops renewing when the cycles have hung for longer than they may: a hung decision loop must not hold the lock.
+#pragma once
+
+#include <optional>
+
+#include "ports/clock.hpp"
+#include "ports/fence.hpp"
+#include "ports/journal.hpp"
+#include "ports/store.hpp"
+#include "task/wait.hpp"
+
+namespace castle::agent {
+
+class LeaseKeeper {
+public:
+    struct Pace {
+        Duration ttl{30'000};
+        Duration loop_wait{10'000};
+        Duration retry_timeout{10'000};
+    };
+
+    LeaseKeeper(Executor& executor, ports::Store& store, ports::Fence& fence, ports::Journal& journal, std::string name);
+
+    Task<> run();
+
+    void set_pace(Pace pace);
+    void cycle_finished() { last_cycle_ = executor_.now(); }
+
+    // From now on renewals confirm this leadership; nothing: we do not lead.
+    void claim(std::optional<Revision> epoch);
+    std::optional<Revision> epoch() const { return epoch_; }
+
+    // Renews now instead of at the next turn, and answers when that has been tried. False: it did not succeed.
+    Task<bool> renew_now(BootTime deadline);
+
+    LeaseId lease() const { return lease_; }
+    BootTime leader_until() const { return leader_until_; }  // zero while not confirmed
+    bool store_answers() const { return store_answers_; }
+    bool take_fresh() { return std::exchange(fresh_, false); }  // a new lease: leased keys must be written again
+
+    // Notified when leadership is lost, when the store begins or ceases to answer, and when the lease is a new one.
+    Signal& changed() { return changed_; }
+
+private:
+    Task<bool> renew(BootTime deadline);
+    Task<> confirmed(Revision epoch, const ports::Renewal& renewal);
+    Task<> lost(Revision epoch);
+    void answers(bool yes);
+
+    Executor& executor_;
+    ports::Store& store_;
+    ports::Fence& fence_;
+    ports::Journal& journal_;
+    std::string name_;
+    Pace pace_;
+    std::optional<Revision> epoch_;
+    LeaseId lease_{};
+    BootTime last_sent_{};
+    Duration life_{};
+    BootTime leader_until_{};
+    BootTime last_cycle_{};
+    bool renewing_ = false;
+    bool store_answers_ = false;
+    bool fresh_ = false;
+    Signal changed_;
+    Signal kick_;
+    Signal renewed_;
+};
+
+}  // namespace castle::agent

@@ -1,0 +1,27 @@
+// What the agent is told about its own node; from the local configuration.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <string>
+
+namespace castle::agent {
+
+struct Options {
+    std::string name;
+    std::string scope;
+    std::string conn_url;   // postgres://host:port/database, for the member key
+    std::string api_url;    // http(s)://host:port/patroni
+    std::string proxy_url;  // empty: none
+    boost::json::object tags;  // effective: false built-in ones are left out, order as configured
+    bool can_bootstrap = true;
+    std::string bootstrap_config = "{}";  // JSON of bootstrap.dcs, written to `config` once
+    bool use_rewind = false;              // postgresql.use_pg_rewind
+    bool replace_diverged = false;        // postgresql.remove_data_directory_on_diverged_timelines or ..._rewind_failure
+    bool fence_works = true;
+};
+
+// The version that peers compare (store contract: a protocol number), and our own.
+inline constexpr const char* protocol_version = "4.1.4";
+inline constexpr const char* castle_version = "0.1.0";
+
+}  // namespace castle::agent

@@ -1,0 +1,202 @@
+// What follows from the state of things without anybody deciding: the fence armed or not, the member key, the status,
+// the history, the slots, and the view for the REST interface.
+#include <algorithm>
+
+#include "agent/agent.hpp"
+#include "agent/records.hpp"
+
+namespace castle::agent {
+
+using core::Activity;
+using core::Expect;
+using core::Leadership;
+using core::ProcessState;
+using ports::Level;
+
+Task<> Agent::upkeep(bool heartbeat) {
+    co_await keep_fence();
+    co_await run_scheduled_restart();
+    publish();
+    if (!read_ok_ || !cluster_) co_return;
+    const core::Instance& instance = server_.view();
+    if (leads() && instance.running_primary() && !instance.read_failed) co_await write_status(heartbeat);
+    if (instance.process == ProcessState::running && !instance.read_failed && worker_.idle() && settings_.use_slots) {
+        auto kept = co_await server_.keep_slots(wanted_slots(*cluster_, options_.name, leads()), !settings_.pause && heartbeat);
+        if (!kept) log(Level::warning, "replication slots: " + kept.error().message);
+    }
+    if (lease_.take_fresh()) written_member_.clear();
+    if (heartbeat || written_member_.empty() || view_->state != state_name()) co_await write_member();
+    else if (member_record(options_, *view_, checkpoint_after_promote_) != written_member_) co_await write_member();
+}
+
+// Armed while the server is a primary and somebody else could be made one; never while it is a standby.
+Task<> Agent::keep_fence() {
+    const core::FenceState fence = fence_.state();
+    const core::Instance& instance = server_.view();
+    if (!fence.attached || !worker_.idle()) co_return;
+    if (instance.running_primary() && leads()) {
+        const bool alone = std::ranges::all_of(cluster_->members, [&](const auto& entry) { return entry.first == options_.name; });
+        const bool wanted = !alone && !settings_.pause;
+        if (wanted && (!fence.armed || fence.epoch != *lease_.epoch()) && lease_.leader_until() > executor_.now()) {
+            auto armed = co_await fence_.arm(*lease_.epoch(), lease_.leader_until());
+            if (!armed) {
+                log(Level::error, "arm the fence: " + armed.error().message);
+                co_return;
+            }
+            co_await publish_leadership(Leadership::Fence::on);
+        } else if (!wanted && fence.armed) {
+            // "off" must be readable before the deadline is gone.
+            co_await publish_leadership(Leadership::Fence::off);
+            if (cluster_->last_leadership && cluster_->last_leadership->fence == Leadership::Fence::off) {
+                auto disarmed = co_await fence_.disarm();
+                if (!disarmed) log(Level::warning, "disarm the fence: " + disarmed.error().message);
+            }
+        } else if (wanted && fence.armed && cluster_->last_leadership && cluster_->last_leadership->name == options_.name &&
+                   cluster_->last_leadership->fence != Leadership::Fence::on) {
+            co_await publish_leadership(Leadership::Fence::on);
+        }
+    } else if (fence.armed && (instance.process == ProcessState::stopped || instance.running_standby()) && !lease_.epoch()) {
+        auto disarmed = co_await fence_.disarm();
+        if (!disarmed) log(Level::warning, "disarm the fence: " + disarmed.error().message);
+    }
+}
+
+Task<> Agent::publish_leadership(Leadership::Fence fence) {
+    const auto epoch = lease_.epoch();
+    if (!epoch) co_return;
+    // Only the owner of this leadership may speak of it: the leader key must still be the one of this epoch.
+    Leadership record{.name = options_.name, .fence = fence, .epoch = *epoch, .lease = lease_.lease()};
+    if (cluster_ && cluster_->last_leadership && cluster_->last_leadership->epoch == *epoch && cluster_->last_leadership->fence == fence &&
+        cluster_->last_leadership->lease == record.lease)
+        co_return;
+    std::vector<core::KeyWrite> writes{
+        {.key = "castle/leader", .value = core::write_leadership(record)},
+        {.key = "leader", .value = options_.name, .leased = true, .expect = {Expect::created_at(*epoch), Expect::value_is(options_.name)}}};
+    auto written = co_await store_.write(std::move(writes), deadline());
+    doubt_ = true;
+    if (!written) {
+        log(Level::warning, "publish the state of the fence: " + written.error().message);
+        co_return;
+    }
+    record.modified = *written;
+    auto updated = std::make_shared<core::Cluster>(*cluster_);
+    updated->last_leadership = record;
+    cluster_ = std::move(updated);
+}
+
+Task<> Agent::put(std::vector<core::KeyWrite> writes, std::string_view doing) {
+    auto written = co_await store_.write(std::move(writes), deadline());
+    if (!written) {
+        doubt_ = true;
+        log(Level::warning, std::string(doing) + ": " + written.error().message);
+        if (written.error().code == Errc::not_found) co_await lease_.renew_now(deadline());
+    }
+}
+
+Task<> Agent::write_member() {
+    if (number(lease_.lease()) == 0) co_return;
+    std::string record = member_record(options_, *view_, checkpoint_after_promote_);
+    if (record == written_member_ && written_member_lease_ == lease_.lease()) co_return;
+    std::vector<core::KeyWrite> writes{{.key = "members/" + options_.name, .value = record, .leased = true}};
+    auto written = co_await store_.write(std::move(writes), deadline());
+    if (written) {
+        written_member_ = std::move(record);
+        written_member_lease_ = lease_.lease();
+        co_return;
+    }
+    written_member_.clear();
+    log(Level::warning, "write the member key: " + written.error().message);
+    if (written.error().code == Errc::not_found) co_await lease_.renew_now(deadline());
+}
+
+// The leader's word about its WAL: how far it is, where timelines ended, and the configuration if the key was lost.
+Task<> Agent::write_status(bool heartbeat) {
+    const core::Instance& instance = server_.view();
+    const auto epoch = lease_.epoch();
+    if (!epoch) co_return;
+    std::vector<core::KeyWrite> writes;
+    core::ClusterStatus status = status_to_write(instance, options_.name);
+    if (status.slots.empty()) status.slots = cluster_->status.slots;
+    if (status.retain_slots.empty()) status.retain_slots = cluster_->status.retain_slots;
+    std::string text = core::write_status(status);
+    if (heartbeat && text != cluster_->status_text) writes.push_back({.key = "status", .value = std::move(text)});
+    if (auto history = history_to_write(*cluster_, instance, options_.name, clock_.now().wall, settings_.max_timelines_history)) {
+        std::string lines = core::write_history(*history);
+        if (lines != written_history_) writes.push_back({.key = "history", .value = lines});
+        written_history_ = std::move(lines);
+    } else {
+        written_history_.clear();
+    }
+    if (!cluster_->config) writes.push_back({.key = "config", .value = dynamic_json_, .expect = {Expect::absent()}});
+    if (settings_.failsafe_mode) {
+        std::map<std::string, std::string> map{{options_.name, options_.api_url}};
+        for (const auto& [name, member] : cluster_->members)
+            if (!member.api_url.empty()) map[name] = member.api_url;
+        if (!cluster_->failsafe || *cluster_->failsafe != map) writes.push_back({.key = "failsafe", .value = core::write_failsafe(map)});
+    }
+    if (!writes.empty()) co_await put(std::move(writes), "write the status");
+}
+
+std::string Agent::state_name() const {
+    const core::Instance& instance = server_.view();
+    switch (worker_.activity()) {
+        case Activity::bootstrap: return "initializing new cluster";
+        case Activity::clone:
+        case Activity::reinit: return "creating replica";
+        case Activity::restart: return "restarting";
+        case Activity::start_primary:
+        case Activity::start_standby: return instance.process == ProcessState::running ? "running" : "starting";
+        case Activity::demote: return instance.process == ProcessState::stopped ? "stopped" : "stopping";
+        default: break;
+    }
+    switch (instance.process) {
+        case ProcessState::running: return "running";
+        case ProcessState::starting: return "starting";
+        case ProcessState::stopping: return "stopping";
+        case ProcessState::stopped: break;
+    }
+    if (memory_.crashed_at) return "crashed";
+    return memory_.failed_starts > 0 ? "start failed" : "stopped";
+}
+
+std::string Agent::role_name() const {
+    const core::Instance& instance = server_.view();
+    if (instance.data == core::DataDir::empty) return "uninitialized";
+    if (instance.running_primary()) return "primary";
+    if (worker_.activity() == Activity::promote) return "promoted";
+    if (worker_.activity() == Activity::start_primary) return "primary";
+    if (instance.process == ProcessState::stopped && !instance.standby_signal && memory_.must_compare) return "demoted";
+    return "replica";
+}
+
+void Agent::publish() {
+    auto view = std::make_shared<core::AgentView>();
+    view->name = options_.name;
+    view->scope = options_.scope;
+    view->tags = options_.tags;
+    view->settings = settings_;
+    view->dynamic_json = dynamic_json_;
+    view->instance = server_.view();
+    view->state = state_name();
+    view->role = role_name();
+    view->long_action = worker_.idle() ? "" : std::string(name_of(worker_.activity()));
+    if (view->instance.running_standby())
+        view->replication_state = view->instance.streaming ? "streaming" : view->instance.has_restore_command ? "in archive recovery" : "";
+    view->cluster = cluster_;
+    view->cluster_read_at = cluster_read_at_;
+    view->cluster_read_wall = cluster_read_wall_;
+    view->store_ok = read_ok_ && lease_.store_answers();
+    if (leads()) view->leader_until = lease_.leader_until();
+    const Activity activity = worker_.activity();
+    view->may_write = view->instance.running_primary() || activity == Activity::bootstrap || activity == Activity::start_primary ||
+                      activity == Activity::promote || (activity == Activity::restart && lease_.epoch().has_value()) ||
+                      (fence_.state().armed && fence_.state().server_running) ||
+                      (view->instance.process != ProcessState::stopped && !view->instance.running_standby());
+    view->next_run = next_heartbeat_;
+    view->scheduled_restart = scheduled_restart_;
+    if (last_decision_) view->last_reason = name_of(last_decision_->reason);
+    view_ = std::move(view);
+    view_changed_.notify();
+}
+
+}  // namespace castle::agent
