@@ -74,6 +74,7 @@ Writer& Writer::report(const Report& report) {
         .number(Field::late, report.late_us)
         .number(Field::teardown, report.teardown_us)
         .number(Field::watchdog_timeout, report.watchdog_seconds)
+        .text(Field::cgroup, report.cgroup)
         .text(Field::server_data_dir, report.data_dir);
 }
 
@@ -145,6 +146,7 @@ Report Reader::report() const {
     get(Field::late, report.late_us);
     get(Field::teardown, report.teardown_us);
     get(Field::watchdog_timeout, report.watchdog_seconds);
+    if (const auto cgroup = text(Field::cgroup)) report.cgroup = *cgroup;
     if (const auto data_dir = text(Field::server_data_dir)) report.data_dir = *data_dir;
     return report;
 }

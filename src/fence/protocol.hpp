@@ -46,6 +46,7 @@ enum class Kind : std::uint16_t {
     answer = 100,         // result; error and step when it is Answer::failed; then the report
     server_exited = 101,  // by itself, leftovers cleared away; then the report
     fired = 102,          // killed, and the tree is confirmed to be empty; then the report
+    replaced = 103,       // another connection said hello: there is a newer agent. The fence closes this one
 };
 
 enum class Field : std::uint16_t {
@@ -88,6 +89,7 @@ enum class Field : std::uint16_t {
     watchdog_timeout = 77,
     server_data_dir = 78,
     busy = 79,
+    cgroup = 80,
 };
 
 // What protects the fence and its kill on this machine; bits of Report::guards. Without some of them it still works,
@@ -113,6 +115,7 @@ struct Report {
     std::uint32_t late_us = 0;           // last firing: deadline to the kill signals being sent
     std::uint32_t teardown_us = 0;       // last firing: from there to the tree being empty
     std::uint32_t watchdog_seconds = 0;  // what the open watchdog really took as its timeout
+    std::string_view cgroup;             // directory of the running server's cgroup; empty: it has none
     std::string_view data_dir;           // of the present or last server
 };
 

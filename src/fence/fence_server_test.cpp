@@ -1,0 +1,224 @@
+// The promise itself, with a real server under a write load: past its deadline nothing lives and nothing is
+// acknowledged, whoever has died or frozen in the meantime.
+#include <gmock/gmock.h>
+
+#include <sstream>
+
+#include "fence/fence_fixture.hpp"
+
+namespace castle::fence::test {
+namespace {
+
+using ::testing::IsEmpty;
+
+// What PostgreSQL itself may still do in the moment in which it is killed.
+constexpr Duration tolerance = 50ms;
+
+// Inserts one row after the other by psql and notes when each was acknowledged.
+class Writer1 {
+public:
+    Writer1(std::vector<std::string> psql, int number) : child_(std::move(psql)), number_(number) {
+        thread_ = std::thread([this] { work(); });
+    }
+    ~Writer1() {
+        if (thread_.joinable()) thread_.join();
+    }
+    // Ends when the server does.
+    void join() { thread_.join(); }
+    BootTime last_acknowledged() const { return last_; }
+    std::int64_t acknowledged() const { return count_; }
+
+private:
+    void work() {
+        for (std::int64_t row = 1;; ++row) {
+            const std::string sql = "insert into acknowledged values (" + std::to_string(number_) + ", " +
+                                    std::to_string(row) + ") returning 'ok'; \n";
+            if (::write(child_.input(), sql.data(), sql.size()) < 0) return;
+            char answer[256];
+            const ssize_t got = ::read(child_.output(), answer, sizeof answer);
+            if (got < 3 || std::string_view(answer, 3) != "ok\n") return;
+            last_ = now();
+            count_ = row;
+        }
+    }
+    Child child_;
+    int number_;
+    std::thread thread_;
+    std::atomic<BootTime> last_{BootTime{}};
+    std::atomic<std::int64_t> count_ = 0;
+};
+
+class Fence : public FenceFixture {
+protected:
+    void SetUp() override {
+        FenceFixture::SetUp();
+        if (IsSkipped()) return;
+        ::signal(SIGPIPE, SIG_IGN);
+        start_fence();
+    }
+
+    // Writers that are answered row by row, pgbench beside them, and one long statement whose end, and with it its
+    // acknowledgement, would lie seconds after the deadline.
+    void start_load() {
+        ASSERT_EQ(query("create table acknowledged (writer int, row bigint)"), "");
+        ASSERT_EQ(query("create table slow (row bigint)"), "");
+        ASSERT_EQ(
+            run({postgres_program("pgbench"), "-i", "-q", "-h", directory_ / "sockets", "-U", "postgres", "postgres"})
+                .status,
+            0);
+        bench_.emplace(std::vector<std::string>{postgres_program("pgbench"), "-n", "-c", "8", "-T", "60", "-h",
+                                                directory_ / "sockets", "-U", "postgres", "postgres"});
+        // The writers' own processes must not be what is late on a busy machine.
+        std::vector<std::string> client = psql();
+        if (::geteuid() == 0) client.insert(client.begin(), {"chrt", "-f", "1"});
+        for (int i = 0; i < 4; ++i) writers_.push_back(std::make_unique<Writer1>(client, i));
+        slow_.emplace(psql({"-c", "insert into slow select g from generate_series(1, 100000000) g"}));
+        ASSERT_TRUE(eventually(20s, [&] { return writers_[0]->acknowledged() > 10; }));
+    }
+    // Only once the server is dead.
+    void expect_nothing_acknowledged_after(BootTime deadline) {
+        for (const auto& writer : writers_) {
+            writer->join();
+            EXPECT_LE(writer->last_acknowledged(), deadline + tolerance);
+            EXPECT_GT(writer->acknowledged(), 0);
+        }
+        EXPECT_NE(slow_->wait(), 0) << "the long statement was not cut off";
+    }
+    // By the server's own clock; and nothing that was acknowledged is missing.
+    void expect_nothing_committed_after(std::chrono::system_clock::time_point deadline) {
+        const auto limit = std::chrono::duration_cast<Duration>((deadline + tolerance).time_since_epoch()).count();
+        EXPECT_EQ(
+            query(
+                "select count(*) from acknowledged where extract(epoch from pg_xact_commit_timestamp(xmin)) * 1000 > " +
+                std::to_string(limit)),
+            "0");
+        for (std::size_t i = 0; i < writers_.size(); ++i) {
+            const std::string rows = query("select max(row) from acknowledged where writer = " + std::to_string(i));
+            EXPECT_GE(std::atoll(rows.c_str()), writers_[i]->acknowledged());
+        }
+        EXPECT_EQ(query("select count(*) from slow"), "0");
+    }
+
+    std::optional<Child> bench_, slow_;
+    std::vector<std::unique_ptr<Writer1>> writers_;
+};
+
+TEST_P(Fence, AtTheDeadlineAllOfTheServerDies) {
+    start_server_and_wait();
+    start_load();
+    const BootTime deadline = now() + 1'000ms;
+    const auto deadline_wall = std::chrono::system_clock::now() + 1'000ms;
+    const auto armed = agent_->arm(5, deadline);
+    ASSERT_EQ(armed.answer, Answer::ok);
+    cgroup_ = armed.report.cgroup;
+    EXPECT_EQ(cgroup_.empty(), !(GetParam().use_cgroup && GetParam().as_root && (armed.report.guards & guard_cgroup)));
+
+    const auto fired = agent_->wait_for(Kind::fired, 10s);
+    ASSERT_TRUE(fired);
+    EXPECT_THAT(server_processes(), IsEmpty());
+    EXPECT_GE(now(), deadline) << "never early";
+    EXPECT_EQ(fired->state.phase, Phase::gone);
+    EXPECT_EQ(fired->state.firings, 1U);
+    RecordProperty("signalled_late_us", static_cast<int>(fired->late_us));
+    RecordProperty("teardown_us", static_cast<int>(fired->teardown_us));
+    expect_nothing_acknowledged_after(deadline);
+
+    start_server_and_wait();
+    expect_nothing_committed_after(deadline_wall);
+}
+
+TEST_P(Fence, AnAgentThatMovesTheDeadlineKeepsTheServer) {
+    start_server_and_wait();
+    ASSERT_EQ(agent_->arm(5, now() + 400ms).answer, Answer::ok);
+    for (int i = 0; i < 10; ++i) {
+        ASSERT_EQ(agent_->extend(5, now() + 400ms).answer, Answer::ok);
+        EXPECT_FALSE(agent_->wait_for(Kind::fired, 100ms));
+    }
+    EXPECT_EQ(query("select 1"), "1");
+    ASSERT_EQ(agent_->ask(Kind::disarm).answer, Answer::ok);
+    EXPECT_FALSE(agent_->wait_for(Kind::fired, 800ms));
+    EXPECT_EQ(query("select 1"), "1");
+}
+
+// The agent with everything in its session dies; its successor finds the server, or the deadline ends it.
+TEST_P(Fence, TheAgentsDeathTouchesTheServerOnlyAtTheDeadline) {
+    start_server_and_wait();
+    start_load();
+    agent_.reset();
+    const BootTime deadline = now() + 2'500ms;
+    const pid_t other = ::fork();
+    if (other == 0) {
+        ::setsid();
+        auto agent = Agent::connect(directory_ / "run", "pg1");
+        if (!agent || agent->ask(Kind::hello).answer != Answer::ok) ::_exit(1);
+        if (agent->arm(5, deadline).answer != Answer::ok) ::_exit(2);
+        ::kill(0, SIGKILL);  // its whole process group, and so itself
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(other, &status, 0), other);
+    ASSERT_TRUE(WIFSIGNALED(status)) << WEXITSTATUS(status);
+    EXPECT_EQ(query("select 1"), "1");
+    EXPECT_LT(now(), deadline) << "this machine is too slow for this test";
+    ASSERT_TRUE(eventually(10s, [&] { return server_processes().empty(); }));
+    EXPECT_GE(now(), deadline);
+    expect_nothing_acknowledged_after(deadline);
+    agent_ = hello();
+    ASSERT_TRUE(agent_) << "the fence waits for the agent's return";
+    const auto report = agent_->ask(Kind::status).report;
+    EXPECT_EQ(report.state.firings, 1U);
+    EXPECT_EQ(report.state.epoch, Revision{5});
+}
+
+TEST_P(Fence, AClientThatDoesNotReadCannotHoldTheFenceUp) {
+    start_server_and_wait();
+    const BootTime deadline = now() + 600ms;
+    ASSERT_EQ(agent_->arm(5, deadline).answer, Answer::ok);
+    auto frozen = Agent::connect(directory_ / "run", "pg1");
+    ASSERT_TRUE(frozen);
+    for (int i = 0; i < 5'000 && frozen->send_only(Kind::status); ++i) {
+    }
+    ASSERT_TRUE(eventually(10s, [&] { return server_processes().empty(); }));
+    EXPECT_GE(now(), deadline);
+    EXPECT_LE(now(), deadline + 500ms);
+}
+
+TEST_P(Fence, TheServerDoesNotOutliveItsFence) {
+    start_server_and_wait();
+    start_load();
+    cgroup_ = agent_->ask(Kind::status).report.cgroup;
+    ASSERT_EQ(::kill(fence_, SIGKILL), 0);
+    // The postmaster gets SIGQUIT and ends its children; those that do not listen it kills after five seconds.
+    EXPECT_TRUE(eventually(8s, [&] { return server_processes().empty(); }));
+    for (const auto& writer : writers_) writer->join();
+
+    // A new fence takes over from the dead one's files, and the server recovers.
+    start_fence();
+    start_server_and_wait();
+    EXPECT_EQ(query("select count(*) from slow"), "0");
+}
+
+TEST_P(Fence, SigtermIsAnImmediateStop) {
+    start_server_and_wait();
+    start_load();
+    ASSERT_EQ(::kill(fence_, SIGTERM), 0);
+    const auto exited = agent_->wait_for(Kind::server_exited, 10s);
+    ASSERT_TRUE(exited);
+    EXPECT_THAT(server_processes(), IsEmpty());
+    EXPECT_TRUE(eventually(5s, [&] { return ::kill(fence_, 0) != 0; })) << "the fence ends after it";
+    EXPECT_TRUE(fs::is_empty(directory_ / "run"));
+    for (const auto& writer : writers_) writer->join();
+}
+
+TEST_P(Fence, KillTakesEverythingAndSaysWhenItIsGone) {
+    start_server_and_wait();
+    start_load();
+    ASSERT_EQ(agent_->ask(Kind::kill).answer, Answer::ok);
+    ASSERT_TRUE(agent_->wait_for(Kind::fired, 10s));
+    EXPECT_THAT(server_processes(), IsEmpty());
+    start_server_and_wait();
+}
+
+INSTANTIATE_TEST_SUITE_P(, Fence, ::testing::ValuesIn(modes), mode_name);
+
+}  // namespace
+}  // namespace castle::fence::test
