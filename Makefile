@@ -9,31 +9,32 @@ demo: deps-build ## a cluster of three on this machine, switched over and crashe
 	@tools/demo
 
 build:
+	@mkdir -p build
 	@cmake --preset $(PRESET) > build/.configure.log 2>&1 || { cat build/.configure.log; exit 1; }
 	@cmake --build $(BUILD) -j $(JOBS)
 
 test: deps-test ## all that CI runs
-	@mkdir -p build && $(MAKE) --no-print-directory build PRESET=$(PRESET)
+	@$(MAKE) --no-print-directory build PRESET=$(PRESET)
 	@tools/check_layout
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS)
 
 check: deps-test ## the quick part, while working
-	@mkdir -p build && $(MAKE) --no-print-directory build PRESET=dev
+	@$(MAKE) --no-print-directory build PRESET=dev
 	@tools/check_layout
 	@ctest --test-dir build/dev --output-on-failure --no-tests=error -j $(JOBS) -L unit
 
 sanitize: deps-test ## ASan+UBSan over unit and server tests, TSan over unit tests
-	@mkdir -p build && $(MAKE) --no-print-directory build PRESET=asan
+	@$(MAKE) --no-print-directory build PRESET=asan
 	@ctest --test-dir build/asan --output-on-failure --no-tests=error -L 'unit|server'
 	@$(MAKE) --no-print-directory build PRESET=tsan
 	@ctest --test-dir build/tsan --output-on-failure --no-tests=error -L unit
 
 soak: deps-test ## many more simulated seeds than CI runs; SEED and SEEDS say which
-	@mkdir -p build && $(MAKE) --no-print-directory build PRESET=release
+	@$(MAKE) --no-print-directory build PRESET=release
 	@build/release/bin/pgcastle simulate --seed $(or $(SEED),1) --seeds $(or $(SEEDS),200000)
 
 bench: deps-test ## ratios to the peers, measured in the same run
-	@mkdir -p build && $(MAKE) --no-print-directory build PRESET=release
+	@$(MAKE) --no-print-directory build PRESET=release
 	@bench/run
 
 lint: ## changed files against .clang-format and the layering
