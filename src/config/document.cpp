@@ -21,8 +21,8 @@ std::string path_join(std::string_view path, std::string_view key) {
 std::string Mistake::text() const {
     std::string line = place.text();
     if (!line.empty()) line += ": ";
-    line += path + " " + value + " " + reason;
-    return line;
+    if (!path.empty()) line += path + " " + value + " ";
+    return line + reason;
 }
 
 Place Document::place_of(std::string_view path) const {

@@ -30,7 +30,7 @@ enum class Severity { warning, fatal };
 
 struct Mistake {
     Place place;
-    std::string path;
+    std::string path;    // empty: the reason says it all
     std::string value;   // as written, or empty. Never a secret
     std::string reason;  // begins with a verb: "is not a valid port"
     Severity severity = Severity::warning;

@@ -219,7 +219,12 @@ DynamicSettings read_settings(const boost::json::object& dynamic) {
     Document document;
     document.data = dynamic;
     document.places.emplace("", Place{std::string(source), 0});
-    Section section(document, "");
+    core::Settings settings = read_settings(document, "");
+    return {std::move(settings), texts_of(document.mistakes)};
+}
+
+core::Settings read_settings(Document& document, const std::string& path) {
+    Section section(document, path);
     core::Settings s;
     section.duration("loop_wait", s.loop_wait, {.unit = "s"});
     section.duration("ttl", s.ttl, {.unit = "s"});
@@ -243,13 +248,13 @@ DynamicSettings read_settings(const boost::json::object& dynamic) {
     if (s.standby_cluster) s.synchronous_mode = core::SynchronousMode::off;
     Section postgresql = section.section("postgresql");
     postgresql.flag("use_slots", s.use_slots);
-    return {std::move(s), texts_of(document.mistakes)};
+    return s;
 }
 
 EffectivePostgresql effective_postgresql(const Document& local, const boost::json::object& dynamic) {
     Document merged = Merge(local).run(dynamic);
     Postgresql postgresql = read_postgresql(merged);
-    return {std::move(postgresql), texts_of(merged.mistakes)};
+    return {std::move(postgresql), texts_of(merged.mistakes), merged.mistakes};
 }
 
 }  // namespace castle::config

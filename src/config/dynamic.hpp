@@ -22,10 +22,13 @@ struct DynamicSettings {
     std::vector<std::string> warnings;  // values that could not be read; their defaults stand
 };
 DynamicSettings read_settings(const boost::json::object& dynamic);
+// The same for settings that stand somewhere in a document (bootstrap.dcs); mistakes are noted there.
+core::Settings read_settings(Document& document, const std::string& path);
 
 struct EffectivePostgresql {
     Postgresql postgresql;
-    std::vector<std::string> warnings;
+    std::vector<std::string> warnings;  // one for each mistake
+    std::vector<Mistake> mistakes;
 };
 // `local` is the merged file and environment. What only the dynamic configuration may set is taken from there alone,
 // what only this node may set from the local one alone; of everything else the local value counts.

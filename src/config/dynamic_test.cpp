@@ -110,14 +110,15 @@ TEST(Dynamic, WhatIsNoObjectIsRefused) {
 }
 
 TEST(EffectivePostgresql, ParametersAreMergedByTheContract) {
-    const auto [p, warnings] = effective(R"(
+    const auto [p, warnings, mistakes] =
+        effective(R"(
 postgresql:
   listen: 10.0.0.1:5433
   data_dir: /d
   use_slots: true
   parameters: {work_mem: 8MB, Shared_Buffers: 1GB, max_connections: 500, archive_mode: on}
 )",
-                                         R"({"postgresql":{"use_slots":false,"data_dir":"/not/this","listen":"x:1",
+                  R"({"postgresql":{"use_slots":false,"data_dir":"/not/this","listen":"x:1",
         "parameters":{"work_mem":"4MB","shared_buffers":"2GB","max_connections":200,"max_wal_senders":1,"wal_level":"hot_standby",
                       "wal_keep_segments":100,"restore_command":"cp %f %p","autovacuum":false,"port":1}}})");
     EXPECT_EQ(p.data_dir, "/d");
@@ -152,7 +153,7 @@ postgresql:
 }
 
 TEST(EffectivePostgresql, OtherKeysAreReplacedWhole) {
-    const auto [p, warnings] =
+    const auto [p, warnings, mistakes] =
         effective("postgresql: {pg_hba: [local], callbacks: {on_start: mine}}",
                   R"({"postgresql":{"pg_hba":["a","b"],"callbacks":{"on_stop":"theirs"},"use_pg_rewind":true,
                       "parameters_replica":{"work_mem":"1MB","max_connections":5},"pg_hba_standby_leader":["x"]}})");
@@ -167,7 +168,7 @@ TEST(EffectivePostgresql, OtherKeysAreReplacedWhole) {
 }
 
 TEST(EffectivePostgresql, MethodsLoginsAndOptions) {
-    const auto [p, warnings] = effective(R"(
+    const auto [p, warnings, mistakes] = effective(R"(
 postgresql:
   listen: "*:5432"
   bin_dir: /usr/lib/pg/bin
@@ -182,7 +183,7 @@ postgresql:
   recovery_conf: {restore_command: x, primary_conninfo: y, recovery_target_time: z}
   pg_ctl_timeout: 2min
 )",
-                                         "{}");
+                                                   "{}");
     EXPECT_EQ(p.connect_address, (Address{"localhost", 5432}));
     EXPECT_EQ(p.program("pg_ctl"), "/usr/lib/pg/bin/my_ctl");
     EXPECT_EQ(p.program("initdb"), "/usr/lib/pg/bin/initdb");

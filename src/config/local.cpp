@@ -162,6 +162,13 @@ Castle read_castle(Section section) {
     return castle;
 }
 
+// Sections of ours that a later version brings: whoever writes one now must not believe that it works.
+void refuse_sections_to_come(Section& section) {
+    for (const std::string_view name : {"proxy", "vip", "backup", "console"})
+        if (section.find(name))
+            section.mistake(name, "is a section that this version does not have yet", Severity::fatal);
+}
+
 // Mandatory for an agent, not for the command line.
 void missing(const Local& local, std::string_view path, std::vector<std::string>& problems) {
     const Place place = local.document.place_of("");
@@ -211,6 +218,7 @@ Local read_local(Document document) {
     local.watchdog = read_watchdog(section.section("watchdog"));
     local.bootstrap = read_bootstrap(section.section("bootstrap"));
     local.castle = read_castle(section.section("castle"));
+    refuse_sections_to_come(section);
     local.store = read_store(local.document);
     return local;
 }

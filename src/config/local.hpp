@@ -104,7 +104,7 @@ struct Bootstrap {
 
 struct Castle {
     bool fence = true;
-    std::string fence_dir = "/run/pgcastle";  // where the fence's socket lies
+    std::string fence_dir;  // where the fence's socket lies; empty: the agent's choice
     bool operator==(const Castle&) const = default;
 };
 

@@ -110,6 +110,7 @@ TEST(Local, AMistakeLeavesTheDefaultAndNamesItsLine) {
          "post_bootstrap"},
         {"bootstrap: {method: x}", "p.yml:1: bootstrap.method x has no bootstrap.x.command; using initdb"},
         {"castle: {fence_dri: /x}", "p.yml:1: castle.fence_dri  is not a known key; did you mean \"fence_dir\"?"},
+        {"proxy: {listen: 1}", "p.yml:1: proxy {\"listen\":1} is a section that this version does not have yet"},
         {"castle:\n\n  colour: red", "p.yml:3: castle.colour  is not a known key"},
         {"name: __patroni_strict_sync_replica_placeholder__",
          "p.yml:1: name __patroni_strict_sync_replica_placeholder__ is a reserved word; choose another name"},

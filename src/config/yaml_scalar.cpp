@@ -1,7 +1,9 @@
 // The typing of plain scalars by YAML 1.1, as PyYAML implements it. Dates stay text: nothing here has a use for them.
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <optional>
+#include <vector>
 
 #include "base/text.hpp"
 #include "config/yaml.hpp"
@@ -36,21 +38,19 @@ boost::json::value integer(const std::string& digits, int base, bool negative) {
     return -static_cast<double>(value);
 }
 
-// 1:30:00 is 5400. `parts` are separated by colons; all but the first must be below 60.
+// 1:30:00 is 5400: all parts but the first are one or two digits below 60.
 std::optional<double> sexagesimal(std::string_view text) {
     double value = 0;
-    bool first = true;
-    for (const std::string& part : split(text, ':')) {
-        const std::string digits = without_underscores(part);
+    const std::vector<std::string> parts = split(text, ':');
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        const std::string digits = i == 0 ? without_underscores(parts[i]) : parts[i];
         double number = 0;
-        const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+        const auto read =
+            std::from_chars(digits.data(), digits.data() + digits.size(), number, std::chars_format::fixed);
         if (read.ec != std::errc{} || read.ptr != digits.data() + digits.size()) return {};
-        if (!first &&
-            (part.find('_') != part.npos ||
-             part.size() > 2 + (part.find('.') != part.npos ? part.size() - part.find('.') : 0) || number >= 60))
-            return {};
+        const std::size_t whole_digits = std::min(digits.find('.'), digits.size());
+        if (i > 0 && (whole_digits < 1 || whole_digits > 2 || number >= 60)) return {};
         value = value * 60 + number;
-        first = false;
     }
     return value;
 }
