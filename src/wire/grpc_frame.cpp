@@ -11,9 +11,10 @@ namespace {
 constexpr std::size_t prefix_bytes = 5;
 
 constexpr std::array<std::string_view, 17> code_names = {
-    "ok",        "cancelled",       "unknown",           "invalid argument",   "deadline exceeded",   "not found",
-    "already exists", "permission denied", "resource exhausted", "failed precondition", "aborted",   "out of range",
-    "unimplemented", "internal error",  "unavailable",       "data loss",          "unauthenticated"};
+    "ok",        "cancelled",      "unknown",           "invalid argument",   "deadline exceeded",
+    "not found", "already exists", "permission denied", "resource exhausted", "failed precondition",
+    "aborted",   "out of range",   "unimplemented",     "internal error",     "unavailable",
+    "data loss", "unauthenticated"};
 
 std::uint32_t big_endian(std::string_view four) {
     std::uint32_t number = 0;
@@ -24,15 +25,21 @@ std::uint32_t big_endian(std::string_view four) {
 // As the gRPC document "HTTP to gRPC status code mapping" says.
 GrpcCode code_of_http(int status) {
     switch (status) {
-        case 400: return GrpcCode::internal;
-        case 401: return GrpcCode::unauthenticated;
-        case 403: return GrpcCode::permission_denied;
-        case 404: return GrpcCode::unimplemented;
+        case 400:
+            return GrpcCode::internal;
+        case 401:
+            return GrpcCode::unauthenticated;
+        case 403:
+            return GrpcCode::permission_denied;
+        case 404:
+            return GrpcCode::unimplemented;
         case 429:
         case 502:
         case 503:
-        case 504: return GrpcCode::unavailable;
-        default: return GrpcCode::unknown;
+        case 504:
+            return GrpcCode::unavailable;
+        default:
+            return GrpcCode::unknown;
     }
 }
 
@@ -61,7 +68,8 @@ GrpcStatus grpc_status(int http_status, std::optional<std::string_view> grpc_sta
     if (grpc_status) {
         const auto number = parse_uint(*grpc_status);
         if (!number || *number >= code_names.size())
-            return {GrpcCode::unknown, "grpc-status " + std::string(*grpc_status) + ": " + percent_decode(grpc_message)};
+            return {GrpcCode::unknown,
+                    "grpc-status " + std::string(*grpc_status) + ": " + percent_decode(grpc_message)};
         return {static_cast<GrpcCode>(*number), percent_decode(grpc_message)};
     }
     if (http_status == 200) return {GrpcCode::internal, "the answer ended without a grpc-status"};

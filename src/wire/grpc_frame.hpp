@@ -1,4 +1,5 @@
-// gRPC inside HTTP/2: messages with a five-byte prefix, and the status in the trailers. Bytes in, bytes out; no sockets.
+// gRPC inside HTTP/2: messages with a five-byte prefix, and the status in the trailers. Bytes in, bytes out; no
+// sockets.
 #pragma once
 
 #include <cstddef>
@@ -47,8 +48,7 @@ std::string grpc_timeout(Duration left);
 
 // What the headers and trailers of an answer say. A proxy or a wrong server answers without grpc-status; then the HTTP
 // status decides, and it is never ok.
-GrpcStatus grpc_status(int http_status, std::optional<std::string_view> grpc_status,
-                       std::string_view grpc_message);
+GrpcStatus grpc_status(int http_status, std::optional<std::string_view> grpc_status, std::string_view grpc_message);
 
 // "%20" in grpc-message; broken escapes stay as they are.
 std::string percent_decode(std::string_view text);
@@ -56,10 +56,12 @@ std::string percent_decode(std::string_view text);
 // Puts messages together again from the pieces in which they arrive.
 class GrpcReader {
 public:
-    explicit GrpcReader(std::size_t message_bytes_max = std::size_t{64} << 20) : message_bytes_max_(message_bytes_max) {}
+    explicit GrpcReader(std::size_t message_bytes_max = std::size_t{64} << 20)
+        : message_bytes_max_(message_bytes_max) {}
 
     void feed(std::string_view bytes);
-    // The next whole message, nothing if more bytes are needed, an error if the stream cannot be understood (it stays so).
+    // The next whole message, nothing if more bytes are needed, an error if the stream cannot be understood (it stays
+    // so).
     Result<std::optional<std::string>> next();
     bool in_the_middle() const { return buffer_.size() > taken_; }  // of a message: the stream must not end here
 

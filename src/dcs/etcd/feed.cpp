@@ -1,0 +1,151 @@
+#include "dcs/etcd/feed.hpp"
+
+#include <algorithm>
+
+#include "dcs/etcd/errors.hpp"
+#include "dcs/etcd/messages.hpp"
+
+namespace castle::dcs {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration start_time = 1s;  // to connect and to have the watch confirmed
+constexpr Duration read_time = 5s;
+constexpr Duration silence_max = 1s;  // then the server is asked for a sign of life
+constexpr Duration sign_of_life = 1s;
+constexpr Duration first_pause = 20ms;  // after a failure; doubled each time
+constexpr Duration longest_pause = 1s;
+constexpr Duration good_run = 5s;  // a watch that lived so long starts the pauses anew
+
+std::string create_request(const std::string& prefix, Revision from) {
+    etcdpb::WatchRequest request;
+    etcdpb::WatchCreateRequest& create = *request.mutable_create_request();
+    create.set_key(prefix);
+    create.set_range_end(range_end(prefix));
+    create.set_start_revision(number(from));
+    return request.SerializeAsString();
+}
+
+std::string progress_request() {
+    etcdpb::WatchRequest request;
+    request.mutable_progress_request();
+    return request.SerializeAsString();
+}
+
+// One watch, from its creation to its end.
+class Watch {
+public:
+    Watch(Client& client, SnapshotCache& cache, std::string prefix, Client::Stream stream)
+        : client_(client), cache_(cache), prefix_(std::move(prefix)), stream_(std::move(stream)) {}
+
+    Task<Error> run(Revision from);
+    bool compacted() const { return compacted_; }
+    const io::Endpoint& at() const { return stream_.at; }
+
+private:
+    // The next answer; one that says the watch has been cancelled is an error.
+    Task<Result<etcdpb::WatchResponse>> next(BootTime deadline, Call::Silence silence);
+    Task<Status> confirmed();
+
+    Client& client_;
+    SnapshotCache& cache_;
+    std::string prefix_;
+    Client::Stream stream_;
+    bool compacted_ = false;
+};
+
+Task<Result<etcdpb::WatchResponse>> Watch::next(BootTime deadline, Call::Silence silence) {
+    auto message = co_await stream_.call.next(deadline, silence);
+    if (!message) {
+        if (stream_.call.ended_with()) {
+            Error error = judge(stream_.call.ended_with()->status);
+            if (error.code == Errc::denied) client_.forget_token();
+            co_return error;
+        }
+        co_return std::move(message).error();
+    }
+    if (!*message) co_return Error{Errc::unavailable, "the watch has ended"};
+    etcdpb::WatchResponse response;
+    if (!response.ParseFromString(**message)) co_return Error{Errc::unavailable, "its answer is not etcd's"};
+    if (!client_.accept(response.header(), TermGuard::Source::one_node))
+        co_return Error{Errc::unavailable, "the cluster has left it behind"};
+    if (response.canceled()) {
+        compacted_ = response.compact_revision() != 0;
+        Error error = judge_watch(response.cancel_reason());
+        if (error.code == Errc::denied) client_.forget_token();
+        co_return std::move(error).in("the watch was cancelled");
+    }
+    co_return response;
+}
+
+Task<Status> Watch::confirmed() {
+    const BootTime deadline = client_.loop().now() + start_time;
+    while (true) {
+        CASTLE_CO_TRY(const etcdpb::WatchResponse response, co_await next(deadline, Call::Silence::is_suspect));
+        if (response.created()) co_return Done{};
+        cache_.take_events(response, prefix_);
+    }
+}
+
+Task<Error> Watch::run(Revision from) {
+    stream_.call.send(create_request(prefix_, from), false);
+    if (auto status = co_await confirmed(); !status) co_return std::move(status).error();
+    // Whatever happened before the confirmation is in this read, whatever happens after it comes by the watch.
+    auto read = co_await read_all(client_, cache_, prefix_, client_.loop().now() + read_time);
+    if (!read) co_return std::move(read).error();
+    cache_.set_in_step(true);
+    bool asked = false;
+    while (true) {
+        const BootTime deadline = client_.loop().now() + (asked ? sign_of_life : silence_max);
+        auto response = co_await next(deadline, asked ? Call::Silence::is_suspect : Call::Silence::is_normal);
+        if (response) {
+            asked = false;
+            if (cache_.last()->cluster_id != response->header().cluster_id())
+                co_return Error{Errc::unavailable, "the store has been replaced"};
+            cache_.take_events(*response, prefix_);
+        } else if (response.error().code == Errc::timed_out && !asked) {
+            asked = true;
+            stream_.call.send(progress_request(), false);
+        } else {
+            co_return std::move(response).error();
+        }
+    }
+}
+
+}  // namespace
+
+Task<Result<SnapshotCache::SnapshotPtr>> read_all(Client& client, SnapshotCache& cache, std::string prefix,
+                                                  BootTime deadline) {
+    const Revision floor = cache.floor();
+    auto answer = co_await client.call<etcdpb::RangeResponse>(methods::range, whole_range(prefix), deadline);
+    if (!answer) co_return std::move(answer).error().in("read the store");
+    core::Snapshot snapshot = snapshot_of(answer->response, prefix);
+    auto shared = std::make_shared<const core::Snapshot>(snapshot);
+    cache.take_read(std::move(snapshot), floor);
+    co_return shared;
+}
+
+Task<> feed(Client& client, SnapshotCache& cache, std::string prefix) {
+    io::Loop& loop = client.loop();
+    Duration pause = first_pause;
+    bool resume = true;
+    while (true) {
+        const BootTime begun = loop.now();
+        auto stream = co_await client.open_watch(begun + start_time);
+        if (stream) {
+            const auto last = cache.last();
+            const Revision from = resume && last ? Revision{number(last->revision) + 1} : Revision{};
+            Watch watch(client, cache, prefix, std::move(*stream));
+            const Error error = co_await watch.run(from);
+            cache.set_in_step(false);
+            resume = !watch.compacted() && error.code != Errc::invalid;
+            if (!watch.compacted() && error.code != Errc::denied) client.leave(watch.at(), error.message);
+        }
+        if (loop.now() - begun > good_run) pause = first_pause;
+        co_await sleep_for(loop, pause);
+        pause = std::min(2 * pause, longest_pause);
+    }
+}
+
+}  // namespace castle::dcs
