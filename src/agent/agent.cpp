@@ -207,6 +207,7 @@ Task<> Agent::apply_config() {
             log(Level::error, "the dynamic configuration in the store is not valid; the last good one stays in force");
         }
     }
+    rejoin_ = options_.rejoin(dynamic_json_);
     core::Settings repaired = configured_settings_;
     const bool all_fenced = options_.fence_works && std::ranges::all_of(cluster_->members, [&](const auto& entry) {
         return entry.first == options_.name || entry.second.fenced;
@@ -234,8 +235,8 @@ core::Situation Agent::situation() const {
     s.me = options_.name;
     s.tags = core::read_tags(options_.tags);
     s.can_bootstrap = options_.can_bootstrap;
-    s.use_rewind = options_.use_rewind;
-    s.replace_diverged = options_.replace_diverged;
+    s.use_rewind = rejoin_.use_rewind;
+    s.replace_diverged = rejoin_.replace_diverged;
     s.settings = settings_;
     s.store_ok = read_ok_;
     s.cluster = cluster_;

@@ -134,6 +134,7 @@ private:
     std::string dynamic_json_ = "{}";
     core::Settings configured_settings_;
     core::Settings settings_;
+    Rejoin rejoin_;
     core::Memory memory_;
     std::optional<core::Findings> findings_;
     std::optional<core::Decision> last_decision_;

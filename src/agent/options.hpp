@@ -2,9 +2,16 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <functional>
 #include <string>
 
 namespace castle::agent {
+
+// What may be done to a data directory that has diverged; part of it may stand in the dynamic configuration.
+struct Rejoin {
+    bool use_rewind = false;        // postgresql.use_pg_rewind
+    bool replace_diverged = false;  // postgresql.remove_data_directory_on_diverged_timelines or ..._rewind_failure
+};
 
 struct Options {
     std::string name;
@@ -15,8 +22,7 @@ struct Options {
     boost::json::object tags;  // effective: false built-in ones are left out, order as configured
     bool can_bootstrap = true;
     std::string bootstrap_config = "{}";  // JSON of bootstrap.dcs, written to `config` once
-    bool use_rewind = false;              // postgresql.use_pg_rewind
-    bool replace_diverged = false;        // postgresql.remove_data_directory_on_diverged_timelines or ..._rewind_failure
+    std::function<Rejoin(const std::string& dynamic_json)> rejoin = [](const std::string&) { return Rejoin{}; };
     bool fence_works = true;
 };
 

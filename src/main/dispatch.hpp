@@ -1,0 +1,8 @@
+// Which part of the program is meant.
+#pragma once
+
+namespace castle {
+
+int dispatch(int argc, char** argv);
+
+}  // namespace castle
