@@ -1,0 +1,176 @@
+#include "io/process.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "io/files.hpp"
+
+namespace castle::io {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr Duration patience = 10s;
+
+SpawnOptions shell(std::string script) {
+    return {.argv = {"/bin/sh", "-c", std::move(script)}};
+}
+
+Task<Result<Finished>> run(Loop& loop, SpawnOptions options, Duration time = patience) {
+    RunLimits limits{.deadline = loop.now() + time, .grace = 200ms};
+    co_return co_await run_program(loop, std::move(options), std::move(limits));
+}
+
+Task<Status> end_of(Loop& loop, pid_t pid) {
+    co_return co_await watch_pid(loop, pid, loop.now() + patience);
+}
+
+bool alive(pid_t pid) {
+    return ::kill(pid, 0) == 0;
+}
+
+TEST(Process, TellsStatusAndOutput) {
+    Loop loop;
+    auto finished = run_to_end(loop, run(loop, shell("echo out; echo err >&2; exit 3")));
+    ASSERT_TRUE(finished) << finished.error().message;
+    EXPECT_EQ(finished->status.code, 3);
+    EXPECT_EQ(finished->status.text(), "exit status 3");
+    EXPECT_EQ(finished->out, "out\n");
+    EXPECT_EQ(finished->err, "err\n");
+}
+
+TEST(Process, TellsTheSignalThatKilledIt) {
+    Loop loop;
+    auto finished = run_to_end(loop, run(loop, shell("kill -9 $$")));
+    ASSERT_TRUE(finished);
+    EXPECT_EQ(finished->status.signal, 9);
+    EXPECT_FALSE(finished->status.success());
+}
+
+TEST(Process, GetsInputEnvironmentAndDirectory) {
+    Loop loop;
+    SpawnOptions options = shell("cat; pwd; echo $CASTLE_A-$HOME");
+    options.input = std::string(300'000, 'z') + "\n";
+    options.cwd = "/";
+    options.env = {{"CASTLE_A", "a"}, {"HOME", std::nullopt}};
+    auto finished = run_to_end(loop, run(loop, options));
+    ASSERT_TRUE(finished) << finished.error().message;
+    EXPECT_EQ(finished->out, options.input + "/\na-\n");
+}
+
+TEST(Process, AProgramThatDoesNotReadItsInputIsNoProblem) {
+    Loop loop;
+    SpawnOptions options = shell("exit 0");
+    options.input = std::string(1'000'000, 'z');
+    auto finished = run_to_end(loop, run(loop, options));
+    ASSERT_TRUE(finished) << finished.error().message;
+    EXPECT_TRUE(finished->status.success());
+}
+
+TEST(Process, HasTheDefaultForSigpipe) {
+    Loop loop;  // which ignores it
+    auto finished = run_to_end(loop, run(loop, shell("kill -PIPE $$; exit 0")));
+    ASSERT_TRUE(finished);
+    EXPECT_EQ(finished->status.signal, SIGPIPE);
+}
+
+TEST(Process, AMissingProgramAndDirectoryAreErrors) {
+    Loop loop;
+    auto program = run_to_end(loop, run(loop, {.argv = {"/nowhere/program"}}));
+    ASSERT_FALSE(program);
+    EXPECT_EQ(program.error().code, Errc::not_found);
+    EXPECT_EQ(program.error().message, "run /nowhere/program: no such file or directory");
+    SpawnOptions options = shell("true");
+    options.cwd = "/nowhere";
+    auto directory = run_to_end(loop, run(loop, options));
+    ASSERT_FALSE(directory);
+    EXPECT_THAT(directory.error().message, HasSubstr("in /nowhere: no such file"));
+}
+
+TEST(Process, LinesArriveOneByOneProgressLinesToo) {
+    Loop loop;
+    std::vector<std::string> lines;
+    RunLimits limits{.deadline = loop.now() + patience};
+    limits.on_line = [&](Output, std::string_view line) { lines.emplace_back(line); };
+    auto finished = run_to_end(loop, run_program(loop, shell("printf '1%%\\r50%%\\rdone\\nlast'"), limits));
+    ASSERT_TRUE(finished);
+    EXPECT_THAT(lines, ElementsAre("1%", "50%", "done", "last"));
+}
+
+TEST(Process, TheDeadlineKillsTheWholeGroup) {
+    Loop loop;
+    // The child of the child ignores SIGTERM and holds the pipe open.
+    auto stubborn = shell("/bin/sh -c 'trap \"\" TERM; echo $$ >&2; while :; do sleep 1; done' & wait");
+    auto finished = run_to_end(loop, run(loop, stubborn, 100ms));
+    ASSERT_FALSE(finished);
+    EXPECT_EQ(finished.error().code, Errc::timed_out);
+    const auto said = finished.error().message;
+    EXPECT_THAT(said, HasSubstr("sh did not end in time and was killed; it last said: "));
+    EXPECT_TRUE(run_to_end(loop, end_of(loop, std::stoi(said.substr(said.rfind(' '))))));
+}
+
+Task<Result<Finished>> run_and_cancel(Loop& loop, CancelSource& cancel) {
+    RunLimits limits{.deadline = loop.now() + patience, .cancel = cancel.token(), .grace = 1s};
+    limits.on_line = [&](Output, std::string_view) { cancel.cancel(); };
+    co_return co_await run_program(loop, shell("echo started; exec sleep 100"), std::move(limits));
+}
+TEST(Process, CancellationKillsIt) {
+    Loop loop;
+    CancelSource cancel;
+    auto finished = run_to_end(loop, run_and_cancel(loop, cancel));
+    ASSERT_FALSE(finished);
+    EXPECT_EQ(finished.error().code, Errc::cancelled);
+}
+
+Task<pid_t> start_and_drop(Loop& loop, bool detach) {
+    auto started = co_await Process::start(loop, shell("exec sleep 100"));
+    if (!started) co_return -1;
+    const pid_t pid = (*started)->pid();
+    if (detach) (*started)->detach();
+    started = Error{};  // the object goes
+    co_return pid;
+}
+
+TEST(Process, DestroyedItKillsTheChildDetachedItDoesNot) {
+    Loop loop;
+    const pid_t dropped = run_to_end(loop, start_and_drop(loop, false));
+    EXPECT_TRUE(run_to_end(loop, end_of(loop, dropped)));
+    const pid_t detached = run_to_end(loop, start_and_drop(loop, true));
+    ASSERT_GT(detached, 0);
+    EXPECT_TRUE(alive(detached));
+    ::kill(detached, SIGKILL);
+    EXPECT_TRUE(run_to_end(loop, end_of(loop, detached)));
+}
+
+TEST(Process, NobodysPidHasEnded) {
+    Loop loop;
+    EXPECT_TRUE(run_to_end(loop, end_of(loop, 0x3ffffff)));
+}
+
+TEST(Process, RunsAsAnotherUserWithItsGroups) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    auto user = user_by_name("nobody");
+    if (!user) GTEST_SKIP() << "no such user";
+    Loop loop;
+    SpawnOptions options = shell("id -u; id -G");
+    options.run_as = *user;
+    auto finished = run_to_end(loop, run(loop, options));
+    ASSERT_TRUE(finished) << finished.error().message;
+    EXPECT_EQ(finished->out, std::to_string(user->uid) + "\n" + std::to_string(user->gid) + "\n");
+}
+
+TEST(Users, TheOwnerOfAFileIsFound) {
+    auto root = owner_of("/");
+    ASSERT_TRUE(root);
+    EXPECT_EQ(root->name, "root");
+    EXPECT_FALSE(root->groups.empty());
+    EXPECT_EQ(owner_of("/nowhere").error().code, Errc::not_found);
+    EXPECT_EQ(user_by_name("no such user").error().code, Errc::not_found);
+}
+
+}  // namespace
+}  // namespace castle::io
