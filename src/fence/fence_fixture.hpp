@@ -50,6 +50,11 @@ inline bool eventually(Duration limit, const std::function<bool()>& condition) {
     return true;
 }
 
+// Zombies that nobody has reaped yet do not count.
+inline bool is_alive(pid_t pid) {
+    return process_file_id(pid, "exe").known();
+}
+
 // Who runs the fence, and how it kills.
 struct Mode {
     const char* name;
@@ -240,10 +245,7 @@ protected:
         give(directory_, server_user_);
         give(directory_ / "sockets", server_user_);
         give(directory_ / "run", fence_user_);
-        const Finished made = test::run({postgres_program("initdb"), "-D", data_, "-A", "trust", "-U", "postgres",
-                                         "--no-sync", "--no-locale", "-E", "UTF8"},
-                                        server_user_);
-        ASSERT_EQ(made.status, 0) << made.output;
+        ASSERT_EQ(test::run({"cp", "-a", template_directory(server_user_), data_}).status, 0);
         std::ofstream{data_ / "postgresql.conf", std::ios::app}
             << "listen_addresses = ''\nunix_socket_directories = '" << (directory_ / "sockets").string()
             << "'\nshared_buffers = 16MB\nmax_connections = 60\ntrack_commit_timestamp = on\n"
@@ -254,14 +256,13 @@ protected:
         if (directory_.empty()) return;
         agent_.reset();
         if (fence_ > 0) ::kill(fence_, SIGKILL);
-        ProcessTree tree;
         const auto left = [&] {
             const std::vector<pid_t> pids = server_processes();
             for (const pid_t pid : pids) ::kill(pid, SIGKILL);
             return pids.empty();
         };
         EXPECT_TRUE(eventually(10s, left));
-        EXPECT_TRUE(eventually(5s, [&] { return fence_ <= 0 || ::kill(fence_, 0) != 0; }));
+        EXPECT_TRUE(eventually(5s, [&] { return fence_ <= 0 || !is_alive(fence_); }));
         remove_cgroup();
         fs::remove_all(directory_);
     }
@@ -299,6 +300,7 @@ protected:
     void start_server_and_wait() {
         const auto answer = start_server();
         ASSERT_EQ(answer.answer, Answer::ok) << answer.step << " " << answer.error;
+        if (!answer.report.cgroup.empty()) cgroup_ = answer.report.cgroup;
         ASSERT_TRUE(accepts_connections(30s));
     }
 
@@ -315,6 +317,25 @@ protected:
     }
     bool accepts_connections(Duration limit) const {
         return eventually(limit, [&] { return query("select 1") == "1"; });
+    }
+
+    // initdb takes longer than most tests: done once for all of them, removed when the program ends.
+    static fs::path template_directory(const std::string& user) {
+        struct Template {
+            fs::path path;
+            ~Template() { fs::remove_all(path); }
+        };
+        static Template made;
+        if (!made.path.empty()) return made.path / "data";
+        std::string pattern = "/tmp/pgcastle-fence-initdb-XXXXXX";
+        if (::mkdtemp(pattern.data()) == nullptr) return {};
+        made.path = pattern;
+        give(made.path, user);
+        const Finished initdb = test::run({postgres_program("initdb"), "-D", made.path / "data", "-A", "trust", "-U",
+                                           "postgres", "--no-sync", "--no-locale", "-E", "UTF8"},
+                                          user);
+        EXPECT_EQ(initdb.status, 0) << initdb.output;
+        return made.path / "data";
     }
 
     // Found independently of the code under test: whatever has the data directory as its working directory.

@@ -46,6 +46,7 @@ struct DirectoryEntry {  // linux_dirent64
     std::uint8_t type;
     char name[1];
 };
+constexpr unsigned kernel_flag_exiting = 4;  // PF_EXITING
 constexpr std::size_t name_offset = offsetof(DirectoryEntry, name);
 
 FileId id_of(int result, const struct stat& info) {
@@ -69,7 +70,8 @@ struct ProcessTree::Process {
     pid_t pid = 0;
     pid_t parent = 0;
     pid_t session = 0;
-    bool dead = false;  // a zombie: only its number is left
+    bool dead = false;     // a zombie: only its number is left
+    bool exiting = false;  // its files may still be open, but what program it ran can no longer be seen
 };
 
 ProcessTree::ProcessTree() {
@@ -120,12 +122,14 @@ void ProcessTree::each_process(Visit visit) {
             if (end_of_name == stat.npos) continue;  // it is gone
             Process process{.pid = std::atoi(name)};
             char state = 0;
-            int group = 0;
-            std::array<char, 64> rest{};
+            unsigned flags = 0;
+            std::array<char, 96> rest{};
             stat.copy(rest.data(), rest.size() - 1, end_of_name + 2);
-            if (std::sscanf(rest.data(), "%c %d %d %d", &state, &process.parent, &group, &process.session) != 4)
+            if (std::sscanf(rest.data(), "%c %d %*d %d %*d %*d %u", &state, &process.parent, &process.session,
+                            &flags) != 4)
                 continue;
             process.dead = state == 'Z' || state == 'X';
+            process.exiting = (flags & kernel_flag_exiting) != 0;
             visit(process);
         }
     }
@@ -135,8 +139,9 @@ bool ProcessTree::belongs(const Process& process, const TreeRoot& root) const {
     if (process.pid == root.server || is_member(process.parent)) return true;
     if (root.reaper != 0 && process.parent == root.reaper) return true;
     if (is_member(process.session)) return true;
-    return root.program.known() && root.directory.known() && !process.dead &&
-           process_file_id(process.pid, "exe") == root.program && process_file_id(process.pid, "cwd") == root.directory;
+    if (!root.program.known() || !root.directory.known() || process.dead) return false;
+    return (process.exiting || process_file_id(process.pid, "exe") == root.program) &&
+           process_file_id(process.pid, "cwd") == root.directory;
 }
 
 int ProcessTree::kill_round(const TreeRoot& root) {
