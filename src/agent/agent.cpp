@@ -207,7 +207,7 @@ Task<> Agent::apply_config() {
             log(Level::error, "the dynamic configuration in the store is not valid; the last good one stays in force");
         }
     }
-    rejoin_ = options_.rejoin(dynamic_json_);
+    if (changed || force_configure_) rejoin_ = options_.rejoin(dynamic_json_);
     core::Settings repaired = configured_settings_;
     const bool all_fenced = options_.fence_works && std::ranges::all_of(cluster_->members, [&](const auto& entry) {
         return entry.first == options_.name || entry.second.fenced;

@@ -1,0 +1,105 @@
+#include "core/lineage.hpp"
+
+#include <gtest/gtest.h>
+
+#include "core/evidence.hpp"
+
+namespace castle::core {
+namespace {
+
+using namespace std::chrono_literals;
+
+Cluster led_by(const std::string& name, std::int64_t epoch) {
+    Cluster cluster;
+    cluster.leader = LeaderKey{name, Revision{epoch}, LeaseId{7}};
+    Member member;
+    member.name = name;
+    member.api_url = "http://" + name + "/patroni";
+    cluster.members[name] = member;
+    return cluster;
+}
+
+EvidenceInput input(const Lineage& lineage, BootTime now) {
+    return {.last = lineage.last(), .me = "n2", .lease_ended = std::nullopt, .life = 30s, .now = now};
+}
+
+TEST(Lineage, RemembersWhoLedAndHowTheFenceWasPublished) {
+    Lineage lineage;
+    Cluster cluster = led_by("n1", 10);
+    lineage.see(cluster, BootTime{1s});
+    EXPECT_FALSE(lineage.last().published);
+    cluster.last_leadership = Leadership{"n1", Leadership::Fence::on, Revision{10}, LeaseId{7}, Revision{11}};
+    lineage.see(cluster, BootTime{2s});
+    EXPECT_TRUE(lineage.last().published);
+    cluster.leader.reset();
+    cluster.members.clear();
+    lineage.see(cluster, BootTime{3s});
+    lineage.see(cluster, BootTime{4s});
+    EXPECT_EQ(lineage.last().unlocked_since, BootTime{3s});
+    EXPECT_TRUE(lineage.last().member_key_gone);
+    EXPECT_EQ(lineage.last().api_url, "http://n1/patroni");
+    EXPECT_EQ(lineage.last().fence, Leadership::Fence::on);
+}
+
+TEST(Lineage, APublicationOfAnotherLeadershipDoesNotCount) {
+    Lineage lineage;
+    Cluster cluster = led_by("n1", 20);
+    cluster.last_leadership = Leadership{"n1", Leadership::Fence::released, Revision{10}, LeaseId{7}, Revision{11}};
+    lineage.see(cluster, BootTime{1s});
+    cluster.leader.reset();
+    lineage.see(cluster, BootTime{2s});
+    EXPECT_FALSE(lineage.last().published);
+}
+
+TEST(Lineage, AfterARestartTheStoresRecordsTell) {
+    Lineage lineage;
+    Cluster cluster;
+    cluster.last_leadership = Leadership{"n1", Leadership::Fence::released, Revision{10}, LeaseId{7}, Revision{11}};
+    lineage.see(cluster, BootTime{1s});
+    EXPECT_EQ(lineage.last().name, "n1");
+    EXPECT_EQ(weigh(input(lineage, BootTime{1s}))->kind(), Evidence::Kind::released);
+}
+
+TEST(Lineage, AnotherKindOfMemberThatLedAfterUsIsNotOverlooked) {
+    Lineage lineage;
+    Cluster cluster;
+    cluster.last_leadership = Leadership{"n1", Leadership::Fence::released, Revision{10}, LeaseId{7}, Revision{11}};
+    cluster.history = {{Timeline{1}, Lsn{1}, "", "2026-01-01", "n3"}};
+    lineage.see(cluster, BootTime{1s});
+    EXPECT_EQ(lineage.last().name, "n3");
+    EXPECT_FALSE(weigh(input(lineage, BootTime{1s})));
+    EXPECT_EQ(weigh(input(lineage, BootTime{31s}))->kind(), Evidence::Kind::waited);
+}
+
+TEST(Evidence, EachKindNeedsWhatItSays) {
+    LastLeader last{.name = "n1", .epoch = Revision{10}, .lease = LeaseId{7}, .fence = Leadership::Fence::on, .published = true,
+                    .member_key_gone = true, .seen_leading = true, .unlocked_since = BootTime{100s}};
+    PeerStatus stopped;
+    stopped.answered = stopped.surely_not_primary = true;
+    PeerStatus unsure;
+    unsure.answered = true;
+    const auto kind = [&](auto change) -> std::string {
+        LastLeader l = last;
+        EvidenceInput in{.last = l, .me = "n2", .lease_ended = true, .life = 30s, .now = BootTime{101s}};
+        change(l, in);
+        const auto evidence = weigh(in);
+        return evidence ? std::string(name_of(evidence->kind())) : "none";
+    };
+    EXPECT_EQ(kind([](auto&, auto&) {}), "fenced lapse");
+    EXPECT_EQ(kind([](LastLeader& l, auto&) { l.published = false; }), "bare lapse");
+    EXPECT_EQ(kind([](LastLeader& l, auto&) { l.member_key_gone = false; }), "none");
+    EXPECT_EQ(kind([](auto&, EvidenceInput& in) { in.lease_ended = false; }), "none");
+    EXPECT_EQ(kind([](auto&, EvidenceInput& in) { in.lease_ended = std::nullopt; }), "none");
+    EXPECT_EQ(kind([](LastLeader& l, auto&) { l.fence = Leadership::Fence::off; }), "none");
+    EXPECT_EQ(kind([](LastLeader& l, EvidenceInput& in) { l.fence = Leadership::Fence::off; in.now = BootTime{9999s}; }), "none");
+    EXPECT_EQ(kind([](LastLeader& l, EvidenceInput& in) { l.fence = Leadership::Fence::off; in.forced = true; }), "forced by an operator");
+    EXPECT_EQ(kind([](LastLeader& l, auto&) { l.fence = Leadership::Fence::released; l.member_key_gone = false; }), "released");
+    EXPECT_EQ(kind([&](auto&, EvidenceInput& in) { in.last_leader_answer = &stopped; in.lease_ended = false; }), "old leader answered");
+    EXPECT_EQ(kind([&](auto&, EvidenceInput& in) { in.last_leader_answer = &unsure; }), "none");
+    EXPECT_EQ(kind([](auto&, EvidenceInput& in) { in.lease_ended = false; in.now = BootTime{130s}; }), "waited for its life");
+    EXPECT_EQ(kind([](LastLeader& l, auto&) { l.name = "n2"; }), "own leadership");
+    EXPECT_EQ(kind([](LastLeader& l, auto&) { l.name = ""; }), "own leadership");
+}
+
+}  // namespace
+}  // namespace castle::core
