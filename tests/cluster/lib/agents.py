@@ -1,0 +1,49 @@
+"""The kinds of agent that can run a member: ours, and the peers that we are compared with and compatible to."""
+import os
+import pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+class Castle:
+    """Ours. CASTLE_BIN names the program; without it, the newest build."""
+    name = "pgcastle"
+    is_ours = True
+
+    def __init__(self):
+        found = os.environ.get("CASTLE_BIN")
+        if not found:
+            builds = [path for path in ROOT.glob("build/*/bin/pgcastle") if path.is_file()]
+            if not builds:
+                raise SystemExit("no build/*/bin/pgcastle; build first, or set CASTLE_BIN")
+            found = max(builds, key=lambda path: path.stat().st_mtime)
+        self.program = str(pathlib.Path(found).resolve())
+
+    def command(self, config):
+        return [self.program, "agent", config]
+
+    def settings(self, directory):
+        return {"castle": {"fence_dir": f"{directory}/run"}}
+
+
+class Patroni:
+    """The peer of Debian 12 (3.0.2), or with PEER_BIN=build/peer/bin the one that tools/get-peer unpacked."""
+    name = "patroni"
+    is_ours = False
+
+    def __init__(self, directory=None):
+        directory = directory or os.environ.get("PEER_BIN") or "/usr/bin"
+        self.program = f"{directory}/patroni"
+        if not os.path.exists(self.program):
+            raise SystemExit(f"{self.program} is missing; tools/get-peer makes it")
+
+    def command(self, config):
+        return [self.program, config]
+
+    def settings(self, _directory):
+        return {}
+
+
+def chosen():
+    """CASTLE_LAB_KIND=patroni runs the lab with the peer: the way to tell our mistakes from the lab's."""
+    return Patroni() if os.environ.get("CASTLE_LAB_KIND") == "patroni" else Castle()

@@ -1,0 +1,151 @@
+"""Processes of a test: everything that the lab starts, and everything those start, ends with the test program.
+
+The test program makes itself the subreaper: a server whose agent was killed becomes its child, not init's. So "all
+our processes" is the tree below this program, whatever was killed in between, and nothing else is ever signalled.
+"""
+import atexit
+import ctypes
+import os
+import pwd
+import signal
+import subprocess
+import threading
+import time
+
+PR_SET_CHILD_SUBREAPER = 36
+
+_known = set()  # children that a Popen object waits for
+_lock = threading.Lock()
+
+
+def owner_name():
+    """PostgreSQL refuses root: as root, servers run as the user postgres; otherwise all runs as who we are."""
+    return "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+
+
+def give_to_owner(path):
+    if os.geteuid() == 0:
+        entry = pwd.getpwnam(owner_name())
+        os.chown(path, entry.pw_uid, entry.pw_gid)
+
+
+def start(argv, log, user=None, env=None, cwd="/"):
+    """Starts a program with both outputs appended to the file `log`; `user` other than ours needs root."""
+    switch = {}
+    if user and os.geteuid() == 0 and user != "root":
+        entry = pwd.getpwnam(user)
+        switch = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    full_env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": cwd, "TMPDIR": cwd, **(env or {})}
+    with open(log, "ab", buffering=0) as out, _lock:
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=full_env, cwd=cwd,
+                                   start_new_session=True, **switch)
+        _known.add(process.pid)
+    return process
+
+
+def send(pid, number):
+    """Signals one process; False if it is gone."""
+    try:
+        os.kill(pid, number)
+        return True
+    except ProcessLookupError:
+        return False
+
+
+def _stat(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return fields[0], int(fields[1])  # state, parent
+
+
+def parent_of(pid):
+    found = _stat(pid)
+    return found[1] if found else None
+
+
+def alive(pid):
+    found = _stat(pid)
+    return found is not None and found[0] not in "ZX"
+
+
+def command_line(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _children():
+    tree = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            found = _stat(entry)
+            if found:
+                tree.setdefault(found[1], []).append((int(entry), found[0]))
+    return tree
+
+
+def descendants(root):
+    """All living processes below `root`, parents first."""
+    tree, result, queue = _children(), [], [root]
+    while queue:
+        for pid, state in tree.get(queue.pop(0), []):
+            queue.append(pid)
+            if state not in "ZX":
+                result.append(pid)
+    return result
+
+
+def kill_all_ours():
+    """Ends the whole tree below this program. Stopped processes die of SIGKILL, too."""
+    for _ in range(100):
+        left = descendants(os.getpid())
+        if not left:
+            return
+        for pid in left:
+            send(pid, signal.SIGKILL)
+        reap()
+        time.sleep(0.02)
+
+
+def reap():
+    """Waits for adopted children that died, so that they do not look alive to those who ask for their pid."""
+    me = os.getpid()
+    with _lock:
+        try:
+            if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                return
+        except ChildProcessError:
+            return
+        for pid, state in _children().get(me, []):
+            if state == "Z" and pid not in _known:
+                try:
+                    os.waitpid(pid, os.WNOHANG)
+                except ChildProcessError:
+                    pass
+
+
+def _reaper():
+    while True:
+        reap()
+        time.sleep(0.05)
+
+
+def become_subreaper(time_limit):
+    """To be called once. After `time_limit` seconds the test program gives up by itself and cleans up, before the
+    runner would kill it and leave servers behind."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    threading.Thread(target=_reaper, daemon=True).start()
+    atexit.register(kill_all_ours)
+
+    def over(number, _frame):
+        kill_all_ours()
+        raise SystemExit(f"the lab ended by signal {number}" + (" (time limit)" if number == signal.SIGALRM else ""))
+
+    for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, over)
+    signal.alarm(time_limit)
