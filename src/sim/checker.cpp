@@ -1,0 +1,67 @@
+#include "sim/checker.hpp"
+
+namespace castle::sim {
+namespace {
+constexpr Duration kill_time = 50ms;  // from the deadline until the last backend is dead
+}
+
+void Checker::violate(std::string text) {
+    world_.say("CHECK", "VIOLATION: " + text);
+    violations_.push_back({world_.now(), std::move(text)});
+}
+
+Node& Checker::node_of(const Postgres& server) {
+    for (Node* node : nodes_)
+        if (&node->server() == &server) return *node;
+    CASTLE_ASSERT(false);
+    std::abort();
+}
+
+void Checker::server_changed(Postgres& server) {
+    if (server.process() == core::ProcessState::stopped) excused_[server.name()] = false;
+    const bool now = server.writable();
+    if (std::exchange(writable_[server.name()], now) == now) return;
+    if (!now) return;
+    for (const Node* other : nodes_) {
+        if (&other->server() == &server || !other->server().writable()) continue;
+        if (excused_[other->name()] || excused_[server.name()]) continue;
+        violate("two servers can acknowledge writes: " + server.name() + " and " + other->name());
+    }
+    new_primary(server);
+}
+
+// What had been acknowledged before and is not in the log of the one who goes on is lost.
+void Checker::new_primary(Postgres& server) {
+    ++promotions_;
+    for (auto& [branch, writes] : acknowledged_) {
+        if (writes.empty() || includes(server.disk.wal, *branch, writes.back().end)) continue;
+        std::uint64_t lost = 0;
+        while (!writes.empty() && !includes(server.disk.wal, *branch, writes.back().end)) {
+            ++lost;
+            writes.pop_back();  // reported once
+        }
+        lost_ += lost;
+        world_.note(server.name(), "lacks %1 acknowledged writes", {static_cast<std::int64_t>(lost)});
+        if (synchronous_)
+            violate(std::to_string(lost) + " acknowledged writes of a synchronous run are lost on " + server.name());
+    }
+}
+
+void Checker::acknowledged(Postgres& server, std::uint32_t, const Branch& branch, Lsn end) {
+    ++acknowledged_count_;
+    if (acknowledged_.empty() || acknowledged_.back().first != &branch) {
+        const auto found = std::ranges::find(acknowledged_, &branch, &std::pair<const Branch*, std::vector<Acknowledged>>::first);
+        if (found != acknowledged_.end()) std::rotate(found, found + 1, acknowledged_.end());
+        else acknowledged_.push_back({&branch, {}});
+    }
+    acknowledged_.back().second.push_back({end, world_.now()});
+    if (excused_[server.name()]) return;
+    Node& node = node_of(server);
+    if (const fence::State& fence = node.fence().state();
+        fence.phase == fence::Phase::armed && node.clock().boot(world_.now()) > fence.deadline + kill_time)
+        violate(server.name() + " acknowledges a write after its deadline");
+    if (const auto* leader = store_.key("leader"); leader && leader->value != server.name())
+        violate(server.name() + " acknowledges a write while " + leader->value + " holds the lock");
+}
+
+}  // namespace castle::sim

@@ -1,0 +1,45 @@
+#include "sim/real_agent.hpp"
+
+#include "agent/agent.hpp"
+#include "sim/sim.hpp"
+
+namespace castle::sim {
+namespace {
+
+class RealAgent final : public Program {
+public:
+    RealAgent(const Ports& ports, agent::Options options)
+        : agent_({ports.executor, ports.clock, ports.store, ports.server, ports.fence, ports.peers, ports.journal}, std::move(options)) {}
+
+    Task<> run() override { co_await agent_.run(); }
+    void stop() override { agent_.stop(); }
+    void leave() override { agent_.leave(); }
+    core::PeerStatus status() const override { return core::peer_status(*agent_.view()); }
+    void add_decisions(Decisions& decisions) const override {
+        for (std::size_t i = 0; i < decisions.size(); ++i) decisions[i] += agent_.decided(static_cast<core::Reason>(i));
+    }
+
+private:
+    agent::Agent agent_;
+};
+
+}  // namespace
+
+MakeProgram real_agent(const Options& options) {
+    const auto seconds = [](Duration duration) { return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(duration).count()); };
+    std::string dynamic = R"({"ttl":)" + seconds(options.ttl) + R"(,"loop_wait":)" + seconds(options.loop_wait) +
+                          R"(,"retry_timeout":)" + seconds(options.retry_timeout) + "}";
+    return [dynamic](const Ports& ports) -> std::unique_ptr<Program> {
+        agent::Options local;
+        local.name = ports.name;
+        local.scope = "sim";
+        local.conn_url = "postgres://" + ports.name + ":5432/postgres";
+        local.api_url = "http://" + ports.name + ":8008/patroni";
+        local.bootstrap_config = dynamic;
+        local.use_rewind = true;
+        local.replace_diverged = true;
+        return std::make_unique<RealAgent>(ports, std::move(local));
+    };
+}
+
+}  // namespace castle::sim

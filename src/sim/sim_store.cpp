@@ -1,0 +1,216 @@
+#include "sim/sim_store.hpp"
+
+namespace castle::sim {
+namespace {
+
+constexpr Duration attempt = 1s;          // then another server is asked
+constexpr Duration check_interval = 1s;   // of the watch's connection
+constexpr int silent_checks_max = 3;
+
+}  // namespace
+
+SimStore::SimStore(World& world, Network& network, StoreService& service, std::shared_ptr<Process> process, HostId host)
+    : world_(world), network_(network), service_(service), process_(std::move(process)), host_(host),
+      server_(static_cast<int>(world.random().below(StoreService::servers))), watched_(server_),
+      self_(std::make_shared<SimStore*>(this)) {
+    subscription_ = service_.changed().subscribe([this] { watch_soon(); });
+    check_watch();
+}
+
+BootTime SimStore::attempt_end(BootTime deadline) const { return std::min(deadline, process_->executor().now() + attempt); }
+
+template <class T>
+Task<std::optional<T>> SimStore::ask(std::function<std::optional<T>(StoreService&, int)> work, BootTime deadline) {
+    Completion<std::pair<bool, std::optional<T>>> answered;
+    refused_ = false;
+    struct Request {
+        World& world;
+        Network& network;
+        StoreService& service;
+        std::weak_ptr<Process> process;
+        HostId host;
+        int server;
+        std::function<std::optional<T>(StoreService&, int)> work;
+        std::function<void(std::pair<bool, std::optional<T>>)> answer;
+        bool answered = false;
+        void reply(std::pair<bool, std::optional<T>> value) {
+            if (std::exchange(answered, true)) return;  // of copies the first is answered
+            network.send(service.host(server), host, [world = &world, process = process, answer = answer, value = std::move(value)] {
+                if (const auto living = process.lock()) living->deliver(world->now(), [answer, value] { answer(value); });
+            });
+        }
+    };
+    auto request = std::make_shared<Request>(Request{world_, network_, service_, process_, host_, server_, std::move(work), answered.setter()});
+    network_.send(host_, service_.host(server_), [request] {
+        if (!request->service.up(request->server)) return request->reply({true, std::nullopt});
+        request->world.after(request->service.latency(), [request] {
+            if (!request->service.up(request->server)) return;
+            if (auto value = request->work(request->service, request->server)) request->reply({false, std::move(value)});
+        });
+    });
+    auto answer = co_await wait_for(process_->executor(), answered, deadline);
+    if (!answer) co_return std::nullopt;
+    refused_ = answer->first;
+    co_return std::move(answer->second);
+}
+
+Task<> SimStore::back_off(BootTime deadline) {
+    rotate();
+    if (refused_) co_await sleep_until(process_->executor(), std::min(deadline, process_->executor().now() + 100ms));
+}
+
+Task<Result<std::shared_ptr<const core::Snapshot>>> SimStore::read(BootTime deadline) {
+    using Snapshot = std::shared_ptr<const core::Snapshot>;
+    while (process_->executor().now() < deadline) {
+        auto snapshot = co_await ask<Snapshot>([](StoreService& service, int server) { return service.read(server); }, attempt_end(deadline));
+        if (snapshot) {
+            if (cached_ && (*snapshot)->revision > cached_->revision) set_cached(*snapshot);
+            co_return std::move(*snapshot);
+        }
+        co_await back_off(deadline);
+    }
+    co_return Error{Errc::timed_out, "the store does not answer"};
+}
+
+Task<Result<Revision>> SimStore::write(std::vector<core::KeyWrite> writes, BootTime deadline) {
+    while (process_->executor().now() < deadline) {
+        auto written = co_await ask<Result<Revision>>(
+            [writes, lease = lease_](StoreService& service, int server) { return service.write(server, writes, lease); }, deadline);
+        if (written) {
+            if (!*written && written->error().code == Errc::not_found) lease_ = {};
+            co_return std::move(*written);
+        }
+        const bool surely_not = refused_;
+        co_await back_off(deadline);
+        if (!surely_not) co_return Error{Errc::timed_out, "the store did not answer a write", Effect::unknown};
+    }
+    co_return Error{Errc::unavailable, "no server of the store can be reached"};
+}
+
+Task<Result<ports::Renewal>> SimStore::renew(Duration life, std::optional<ports::Claim> claim, BootTime deadline) {
+    bool fresh = false;
+    while (process_->executor().now() < deadline) {
+        ports::Renewal renewal;
+        renewal.sent = process_->executor().now();
+        std::uint64_t term = 0;
+        if (number(lease_) == 0 || life != life_) {
+            auto grant = co_await ask<StoreService::Grant>(
+                [life](StoreService& service, int server) { return service.grant(server, life); }, attempt_end(deadline));
+            if (!grant) {
+                co_await back_off(deadline);
+                continue;
+            }
+            lease_ = grant->lease;
+            life_ = life;
+            granted_ = grant->life;
+            term = grant->term;
+            fresh = true;
+        } else {
+            auto kept = co_await ask<StoreService::KeepAlive>(
+                [lease = lease_](StoreService& service, int server) { return service.keep_alive(server, lease); }, attempt_end(deadline));
+            if (!kept) {
+                co_await back_off(deadline);
+                continue;
+            }
+            if (!kept->alive) {
+                lease_ = {};
+                continue;
+            }
+            term = kept->term;
+        }
+        renewal.lease = lease_;
+        renewal.life = granted_;
+        renewal.fresh = fresh;
+        if (!claim) co_return renewal;
+        const auto leadership = co_await confirm(*claim, term, deadline);
+        if (leadership) {
+            renewal.leadership = *leadership;
+            co_return renewal;
+        }
+        co_await back_off(deadline);
+    }
+    co_return Error{Errc::timed_out, "the store does not answer", Effect::unknown};
+}
+
+// Nothing: no answer, or one of another term than that of the renewal; then the renewal does not count.
+Task<std::optional<ports::Renewal::Leadership>> SimStore::confirm(ports::Claim claim, std::uint64_t term, BootTime deadline) {
+    using Leadership = ports::Renewal::Leadership;
+    auto found = co_await ask<StoreService::Found>(
+        [](StoreService& service, int server) { return service.get(server, "leader"); }, attempt_end(deadline));
+    if (!found || found->term != term) co_return std::nullopt;
+    if (!found->value || found->value->value != claim.name || found->value->created != claim.created) co_return Leadership::lost;
+    if (found->value->lease == lease_) co_return Leadership::confirmed;
+    core::KeyWrite move{"leader", claim.name, true, {core::Expect::created_at(claim.created), core::Expect::value_is(claim.name)}};
+    auto moved = co_await ask<Result<Revision>>(
+        [move, lease = lease_](StoreService& service, int server) { return service.write(server, {move}, lease); }, attempt_end(deadline));
+    if (!moved) co_return std::nullopt;
+    if (*moved) co_return Leadership::confirmed;
+    if (moved->error().code == Errc::conflict) co_return Leadership::lost;
+    lease_ = {};
+    co_return std::nullopt;
+}
+
+void SimStore::adopt(LeaseId lease, Duration life) {
+    lease_ = lease;
+    life_ = granted_ = life;
+}
+
+Task<Result<bool>> SimStore::ended(LeaseId lease, BootTime deadline) {
+    while (process_->executor().now() < deadline) {
+        const auto ended = co_await ask<bool>(
+            [lease](StoreService& service, int server) { return service.ended(server, lease); }, attempt_end(deadline));
+        if (ended) co_return *ended;
+        co_await back_off(deadline);
+    }
+    co_return Error{Errc::timed_out, "the store does not answer"};
+}
+
+// The watch. Events come one behind the other on one connection; several changes may arrive as one.
+void SimStore::watch_soon() {
+    if (delivering_ || !cached_) return;
+    delivering_ = true;
+    world_.after(network_.delay(), [self = self_] {
+        if (*self) (*self)->deliver();
+    });
+}
+
+void SimStore::deliver() {
+    delivering_ = false;
+    if (!cached_ || !network_.open_both(service_.host(watched_), host_) || !service_.in_quorum(watched_)) return;
+    const auto snapshot = service_.snapshot();
+    if (snapshot->revision == cached_->revision) return;
+    process_->deliver(world_.now(), [this, snapshot] {
+        if (cached_ && snapshot->revision > cached_->revision) set_cached(snapshot);
+    });
+}
+
+void SimStore::set_cached(std::shared_ptr<const core::Snapshot> snapshot) {
+    cached_ = std::move(snapshot);
+    changed_.notify();
+}
+
+void SimStore::cut_watch() {
+    process_->deliver(world_.now(), [this] { set_cached(nullptr); });
+}
+
+// A silent connection is found out after some time; then another server is tried until the watch is in step again.
+void SimStore::check_watch() {
+    const bool whole = network_.open_both(service_.host(watched_), host_) && service_.in_quorum(watched_);
+    if (whole) {
+        silent_checks_ = 0;
+        if (!cached_) {
+            process_->deliver(world_.now(), [this, snapshot = service_.snapshot()] { set_cached(snapshot); });
+        } else {
+            watch_soon();
+        }
+    } else if (!service_.up(watched_) || ++silent_checks_ >= silent_checks_max) {
+        watched_ = (watched_ + 1) % StoreService::servers;
+        if (cached_) process_->deliver(world_.now(), [this] { set_cached(nullptr); });
+    }
+    const Duration next = cached_ ? check_interval : Duration{world_.random().between(50, 500)};
+    world_.after(next, [self = self_] {
+        if (*self) (*self)->check_watch();
+    });
+}
+
+}  // namespace castle::sim
