@@ -7,6 +7,7 @@ constexpr Duration kill_time = 50ms;  // from the deadline until the last backen
 
 void Checker::violate(std::string text) {
     world_.say("CHECK", "VIOLATION: " + text);
+    if (std::ranges::any_of(violations_, [&](const Violation& known) { return known.text == text; })) return;
     violations_.push_back({world_.now(), std::move(text)});
 }
 

@@ -25,10 +25,13 @@ private:
 
 }  // namespace
 
+std::string dynamic_config(Duration ttl, Duration loop_wait, Duration retry_timeout) {
+    const auto seconds = [](Duration duration) { return std::to_string(duration.count() / 1000); };
+    return R"({"ttl":)" + seconds(ttl) + R"(,"loop_wait":)" + seconds(loop_wait) + R"(,"retry_timeout":)" + seconds(retry_timeout) + "}";
+}
+
 MakeProgram real_agent(const Options& options) {
-    const auto seconds = [](Duration duration) { return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(duration).count()); };
-    std::string dynamic = R"({"ttl":)" + seconds(options.ttl) + R"(,"loop_wait":)" + seconds(options.loop_wait) +
-                          R"(,"retry_timeout":)" + seconds(options.retry_timeout) + "}";
+    const std::string dynamic = dynamic_config(options.ttl, options.loop_wait, options.retry_timeout);
     return [dynamic](const Ports& ports) -> std::unique_ptr<Program> {
         agent::Options local;
         local.name = ports.name;

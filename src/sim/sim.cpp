@@ -198,39 +198,55 @@ void Sim::crash_host(Node& node, Duration booted_after) {
     node.crash_host();
     world_.after(booted_after, [&node] { node.boot_host(); });
 }
-void Sim::freeze_host(Node& node, Duration time) {
+void Sim::freeze_server(Node& node) {
+    world_.count(Fault::server_freeze);
+    world_.note(node.name(), "server is frozen");
+    node.freeze_server();
+}
+void Sim::thaw_server(Node& node) {
+    world_.note(node.name(), "server is thawed");
+    node.thaw_server();
+}
+void Sim::freeze_host(Node& node) {
     world_.count(Fault::host_freeze);
     world_.note(node.name(), "host is frozen");
     node.freeze_host();
-    world_.after(time, [this, &node] {
-        world_.note(node.name(), "host is thawed");
-        node.thaw_host();
-    });
 }
-void Sim::suspend_host(Node& node, Duration time) {
-    if (node.clock().stopped() || node.clock().suspended()) return;
+void Sim::thaw_host(Node& node) {
+    world_.note(node.name(), "host is thawed");
+    node.thaw_host();
+}
+bool Sim::suspend_host(Node& node) {
+    if (node.clock().stopped() || node.clock().suspended()) return false;
     world_.count(Fault::host_suspend);
     world_.note(node.name(), "host sleeps");
     node.clock().suspend(world_.now());
     node.freeze_host();
-    world_.after(time, [this, &node] {
-        world_.note(node.name(), "host wakes up");
-        node.clock().resume(world_.now());
-        node.thaw_host();
-    });
+    return true;
 }
-void Sim::stop_clock(Node& node, Duration time) {
-    if (node.clock().stopped() || node.clock().suspended()) return;
+void Sim::resume_host(Node& node) {
+    world_.note(node.name(), "host wakes up");
+    node.clock().resume(world_.now());
+    node.thaw_host();
+}
+bool Sim::stop_clock(Node& node) {
+    if (node.clock().stopped() || node.clock().suspended()) return false;
     world_.count(Fault::clock_stop);
     world_.note(node.name(), "machine is paused, its clocks stand still");
     node.freeze_host();
     node.clock().stop(world_.now());
-    world_.after(time, [this, &node] {
-        world_.note(node.name(), "machine goes on");
-        checker_.excuse(node);
-        node.clock().go_on(world_.now());
-        node.thaw_host();
-    });
+    return true;
+}
+void Sim::go_on(Node& node) {
+    world_.note(node.name(), "machine goes on");
+    checker_.excuse(node);
+    node.clock().go_on(world_.now());
+    node.thaw_host();
+}
+void Sim::slow_disk(Node& node, bool slow) {
+    if (slow) world_.count(Fault::slow_disk);
+    world_.note(node.name(), slow ? "disk is slow" : "disk is fast again");
+    node.server().slow_disk = slow;
 }
 
 void Sim::switchover(const std::string& candidate) {
@@ -241,6 +257,13 @@ void Sim::switchover(const std::string& candidate) {
     std::string request = R"({"leader":")" + leader->name() + '"';
     if (!candidate.empty()) request += R"(,"member":")" + candidate + '"';
     store_.put("failover", request + "}");
+}
+
+void Sim::change_config(Duration ttl, Duration loop_wait, Duration retry_timeout) {
+    if (!store_.key("config")) return;
+    world_.count(Fault::config_change);
+    store_.put("config", dynamic_config(ttl, loop_wait, retry_timeout));
+    world_.note("ctl", "ttl %1, loop_wait %2, retry_timeout %3", {ttl.count() / 1000, loop_wait.count() / 1000, retry_timeout.count() / 1000});
 }
 
 void Sim::expect(bool condition, const std::string& what) {

@@ -45,9 +45,15 @@ public:
     void crash_server(Node& node);
     void crash_fence(Node& node);
     void crash_host(Node& node, Duration booted_after = 10s);
-    void freeze_host(Node& node, Duration time);
-    void suspend_host(Node& node, Duration time);
-    void stop_clock(Node& node, Duration time);
+    void freeze_server(Node& node);
+    void thaw_server(Node& node);
+    void freeze_host(Node& node);        // all processes; the clocks run on
+    void thaw_host(Node& node);
+    bool suspend_host(Node& node);       // it sleeps: boot time runs on, raw time does not. False: already so, or paused
+    void resume_host(Node& node);
+    bool stop_clock(Node& node);         // the virtual machine is paused
+    void go_on(Node& node);
+    void slow_disk(Node& node, bool slow);
     void isolate(Node& node);            // from everybody
     void rejoin(Node& node);
     void cut_from_store(Node& node);
@@ -57,6 +63,7 @@ public:
     void cut_one_way(Node& node, bool outward);
     void mend_one_way(Node& node, bool outward);
     void switchover(const std::string& candidate = {});
+    void change_config(Duration ttl, Duration loop_wait, Duration retry_timeout);
 
     World& world() { return world_; }
     Network& network() { return network_; }
