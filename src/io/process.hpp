@@ -32,6 +32,8 @@ struct SpawnOptions {
     std::optional<User> run_as;   // with its supplementary groups; needs root unless it is who we are already
     std::string input;            // given on stdin; otherwise stdin is /dev/null
     bool capture = true;          // stdout and stderr come through pipes; otherwise they are ours
+    std::string output_file;      // stdout and stderr are appended to it instead (made with mode 0600, as ours)
+    bool new_session = false;     // away from our terminal as well; it leads the group of its session
     bool die_with_parent = true;  // killed when we die, however that happens
     std::vector<int> inherit;     // descriptors that stay open under the same number
 };

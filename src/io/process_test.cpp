@@ -51,6 +51,32 @@ TEST(Process, TellsTheSignalThatKilledIt) {
     EXPECT_FALSE(finished->status.success());
 }
 
+Task<Result<ExitStatus>> run_into_file(Loop& loop, std::string script, std::string file) {
+    SpawnOptions options = shell(std::move(script));
+    options.output_file = std::move(file);
+    options.new_session = true;
+    auto process = co_await Process::start(loop, std::move(options));
+    if (!process) co_return std::move(process).error();
+    co_return co_await (*process)->wait(loop.now() + patience);
+}
+
+TEST(Process, AppendsItsOutputToAFileFromASessionOfItsOwn) {
+    Loop loop;
+    std::string file = "/tmp/castle-output-XXXXXX";
+    ::close(::mkstemp(file.data()));
+    for (const char* word : {"one", "two"}) {
+        auto ended = run_to_end(
+            loop, run_into_file(loop, "read -r _ _ _ _ group session _ </proc/$$/stat; [ $session = $$ ] && echo " +
+                                          std::string(word) + "; echo err >&2",
+                                file));
+        EXPECT_TRUE(ended && ended->success());
+    }
+    auto content = read_file(file);
+    ::unlink(file.c_str());
+    ASSERT_TRUE(content);
+    EXPECT_EQ(*content, "one\nerr\ntwo\nerr\n");
+}
+
 TEST(Process, GetsInputEnvironmentAndDirectory) {
     Loop loop;
     SpawnOptions options = shell("cat; pwd; echo $CASTLE_A-$HOME");

@@ -92,6 +92,7 @@ Error in_words(Error error, const SpawnOptions& options, const std::string& said
 
 Task<Result<Finished>> run_program(Loop& loop, SpawnOptions options, RunLimits limits) {
     options.capture = true;
+    options.output_file.clear();
     CASTLE_CO_TRY(const std::unique_ptr<Process> process, co_await Process::start(loop, options));
     auto& state = process->state();
     Collector out{Output::out, state.out.get(), limits, {}, {}};

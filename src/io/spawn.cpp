@@ -96,7 +96,10 @@ struct Plan {
 
 [[noreturn]] void become(const Plan& plan) {
     for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
-    ::setpgid(0, 0);
+    if (plan.options->new_session)
+        ::setsid();
+    else
+        ::setpgid(0, 0);
     if (plan.in >= 0) ::dup2(plan.in, 0);
     if (plan.out >= 0) ::dup2(plan.out, 1);
     if (plan.err >= 0) ::dup2(plan.err, 2);
@@ -159,7 +162,11 @@ Task<Result<std::unique_ptr<Process>>> Process::start(Loop& loop, SpawnOptions o
         CASTLE_CO_TRY(in, make_pipe());
         unblock(in.write);
     }
-    if (options.capture) {
+    if (!options.output_file.empty()) {
+        out.write = above_stdio(::open(options.output_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+        if (!out.write) co_return Error{Errc::failed, "open " + options.output_file + ": " + errno_text(errno)};
+        err.write = above_stdio(::fcntl(out.write.get(), F_DUPFD_CLOEXEC, 3));
+    } else if (options.capture) {
         CASTLE_CO_TRY(out, make_pipe());
         CASTLE_CO_TRY(err, make_pipe());
         unblock(out.read);
@@ -180,7 +187,8 @@ Task<Result<std::unique_ptr<Process>>> Process::start(Loop& loop, SpawnOptions o
                     .trouble = trouble.write.get()};
     const pid_t pid = fork_quietly(plan);
     if (pid < 0) co_return Error{Errc::unavailable, "run " + options.argv[0] + ": fork: " + errno_text(errno)};
-    ::setpgid(pid, pid);  // whoever comes first, so that signal_group() works from now on
+    // Whoever comes first, so that signal_group() works from now on. (The leader of a group could not leave its session.)
+    if (!options.new_session) ::setpgid(pid, pid);
     Fd pidfd(open_pidfd(pid));
     CASTLE_ASSERT(pidfd);
     auto state = std::make_shared<State>(loop, std::move(pidfd), pid);
