@@ -51,6 +51,11 @@ bool Agent::leads() const {
 Task<Agent::Exit> Agent::run() {
     const Exit started = co_await start();
     if (started != Exit::left || leaving_) co_return started;
+    publish();
+    if (auto listening = co_await on_started(); !listening) {
+        log(Level::critical, listening.error().message);
+        co_return Exit::fatal;
+    }
     scope_.spawn(lease_.run());
     while (!leaving_ && !fatal_) {
         if (stopping_) {

@@ -44,6 +44,9 @@ public:
     void leave();  // for re-execution: ends the loop, leaves the server, its fence and the lease alone
     void set_options(Options options);           // the local configuration was read again
     std::function<void()> on_reload = [] {};     // somebody asked for that
+    // Awaited once, when the name has been found free and before the first cycle: now others may ask us. On an error the
+    // agent ends.
+    std::function<Task<Status>()> on_started = nothing_to_start;
 
     // How often each reason has been decided; for metrics and for the simulator's coverage.
     std::uint64_t decided(core::Reason reason) const { return decided_[static_cast<std::size_t>(reason)]; }
@@ -62,6 +65,8 @@ public:
     ports::ReinitOutcome reinitialize(bool force, bool from_leader) override;
 
 private:
+    static Task<Status> nothing_to_start() { co_return Done{}; }
+
     // agent.cpp: life and cycle
     Task<Exit> start();
     Task<> cycle();
