@@ -35,25 +35,40 @@ const Keys recorded{
 
 TEST(MemberTable, ListDrawsTheRecordedSample) {
     EXPECT_EQ(shown(recorded),
-              "+ Cluster: ctrdemo (7710398855979172257) --------+----+-------------+-----+------------+-----+----------------------+\n"
-              "| Member | Host            | Role    | State     | TL | Receive LSN | Lag | Replay LSN | Lag | Tags                 |\n"
-              "+--------+-----------------+---------+-----------+----+-------------+-----+------------+-----+----------------------+\n"
-              "| n-1    | 127.0.0.1:15501 | Leader  | running   |  1 |             |     |            |     | failover_priority: 1 |\n"
-              "|        |                 |         |           |    |             |     |            |     | zone: eu             |\n"
-              "+--------+-----------------+---------+-----------+----+-------------+-----+------------+-----+----------------------+\n"
-              "| n-2    | 127.0.0.1:15502 | Replica | streaming |  1 |   0/5042A00 |   0 |  0/5042A00 |   0 | failover_priority: 1 |\n"
-              "|        |                 |         |           |    |             |     |            |     | zone: eu             |\n"
-              "+--------+-----------------+---------+-----------+----+-------------+-----+------------+-----+----------------------+\n");
+              "+ Cluster: ctrdemo (7710398855979172257) "
+              "--------+----+-------------+-----+------------+-----+----------------------+\n"
+              "| Member | Host            | Role    | State     | TL | Receive LSN | Lag | Replay LSN | Lag | Tags     "
+              "            |\n"
+              "+--------+-----------------+---------+-----------+----+-------------+-----+------------+-----+----------"
+              "------------+\n"
+              "| n-1    | 127.0.0.1:15501 | Leader  | running   |  1 |             |     |            |     | "
+              "failover_priority: 1 |\n"
+              "|        |                 |         |           |    |             |     |            |     | zone: eu "
+              "            |\n"
+              "+--------+-----------------+---------+-----------+----+-------------+-----+------------+-----+----------"
+              "------------+\n"
+              "| n-2    | 127.0.0.1:15502 | Replica | streaming |  1 |   0/5042A00 |   0 |  0/5042A00 |   0 | "
+              "failover_priority: 1 |\n"
+              "|        |                 |         |           |    |             |     |            |     | zone: eu "
+              "            |\n"
+              "+--------+-----------------+---------+-----------+----+-------------+-----+------------+-----+----------"
+              "------------+\n");
 }
 
 TEST(MemberTable, TopologyDrawsTheRecordedSample) {
     EXPECT_EQ(shown(recorded, {.cluster_name = "ctrdemo", .format = Format::topology}),
-              "+ Cluster: ctrdemo (7710398855979172257) --------+----+-------------+-----+------------+-----+----------------------------------+\n"
-              "| Member | Host            | Role    | State     | TL | Receive LSN | Lag | Replay LSN | Lag | Tags                             |\n"
-              "+--------+-----------------+---------+-----------+----+-------------+-----+------------+-----+----------------------------------+\n"
-              "| n-1    | 127.0.0.1:15501 | Leader  | running   |  1 |             |     |            |     | {failover_priority: 1, zone: eu} |\n"
-              "| + n-2  | 127.0.0.1:15502 | Replica | streaming |  1 |   0/5042A00 |   0 |  0/5042A00 |   0 | {failover_priority: 1, zone: eu} |\n"
-              "+--------+-----------------+---------+-----------+----+-------------+-----+------------+-----+----------------------------------+\n");
+              "+ Cluster: ctrdemo (7710398855979172257) "
+              "--------+----+-------------+-----+------------+-----+----------------------------------+\n"
+              "| Member | Host            | Role    | State     | TL | Receive LSN | Lag | Replay LSN | Lag | Tags     "
+              "                        |\n"
+              "+--------+-----------------+---------+-----------+----+-------------+-----+------------+-----+----------"
+              "------------------------+\n"
+              "| n-1    | 127.0.0.1:15501 | Leader  | running   |  1 |             |     |            |     | "
+              "{failover_priority: 1, zone: eu} |\n"
+              "| + n-2  | 127.0.0.1:15502 | Replica | streaming |  1 |   0/5042A00 |   0 |  0/5042A00 |   0 | "
+              "{failover_priority: 1, zone: eu} |\n"
+              "+--------+-----------------+---------+-----------+----+-------------+-----+------------+-----+----------"
+              "------------------------+\n");
 }
 
 Keys with_old_member() {
@@ -70,11 +85,13 @@ Keys with_old_member() {
 }
 
 TEST(MemberTable, TsvIsTheRecordedSample) {
-    EXPECT_EQ(
-        shown(with_old_member(), {.cluster_name = "ctrdemo", .format = Format::tsv}),
-        "Cluster\tMember\tHost\tRole\tState\tTL\tReceive LSN\tReceive Lag\tReplay LSN\tReplay Lag\tPending restart\tPending restart reason\tTags\n"
-        "ctrdemo\tn-1\t127.0.0.1:15501\tLeader\trunning\t1\t\t\t\t\t*\tmax_connections: 100->101\t{failover_priority: 1, zone: eu}\n"
-        "ctrdemo\tn-3\t127.0.0.1:15503\tReplica\trunning\t1\tunknown\t\t0/5042A00\t0\t*\t\t{failover_priority: 1, zone: eu}\n");
+    EXPECT_EQ(shown(with_old_member(), {.cluster_name = "ctrdemo", .format = Format::tsv}),
+              "Cluster\tMember\tHost\tRole\tState\tTL\tReceive LSN\tReceive Lag\tReplay LSN\tReplay Lag\tPending "
+              "restart\tPending restart reason\tTags\n"
+              "ctrdemo\tn-1\t127.0.0.1:15501\tLeader\trunning\t1\t\t\t\t\t*\tmax_connections: "
+              "100->101\t{failover_priority: 1, zone: eu}\n"
+              "ctrdemo\tn-3\t127.0.0.1:15503\tReplica\trunning\t1\tunknown\t\t0/5042A00\t0\t*\t\t{failover_priority: "
+              "1, zone: eu}\n");
 }
 
 TEST(MemberTable, JsonIsTheRecordedSample) {
@@ -128,20 +145,28 @@ TEST(MemberTable, RolesStatesAndWhatStandsBelow) {
                {"members/c", R"({"state":"stopping","role":"replica"})"},
                {"members/d", "broken"}},
               {.cluster_name = "demo", .extended = true});
-    EXPECT_EQ(
-        text,
-        "+ Cluster: demo (initializing) --+----------+----+-------------+-----+------------+-----+-----------------+------------------------+-------------------+------+\n"
-        "| Member | Host | Role           | State    | TL | Receive LSN | Lag | Replay LSN | Lag | Pending restart | Pending restart reason | Scheduled restart | Tags |\n"
-        "+--------+------+----------------+----------+----+-------------+-----+------------+-----+-----------------+------------------------+-------------------+------+\n"
-        "| a      |      | Leader         | running  |    |             |     |            |     |                 |                        |                   |      |\n"
-        "| b      |      | Quorum Standby | running  |    |   0/3200000 |  50 |    unknown |     |                 |                        |                   |      |\n"
-        "| c      |      | Replica        | stopping |    |     unknown |     |    unknown |     |                 |                        |                   |      |\n"
-        "| d      |      | Replica        |          |    |     unknown |     |    unknown |     |                 |                        |                   |      |\n"
-        "+--------+------+----------------+----------+----+-------------+-----+------------+-----+-----------------+------------------------+-------------------+------+\n"
-        " Maintenance mode: on\n"
-        " Switchover scheduled at: 2026-01-01T10:00:00+00:00\n"
-        "                    from: a\n"
-        "                      to: b\n");
+    EXPECT_EQ(text,
+              "+ Cluster: demo (initializing) "
+              "--+----------+----+-------------+-----+------------+-----+-----------------+------------------------+---"
+              "----------------+------+\n"
+              "| Member | Host | Role           | State    | TL | Receive LSN | Lag | Replay LSN | Lag | Pending "
+              "restart | Pending restart reason | Scheduled restart | Tags |\n"
+              "+--------+------+----------------+----------+----+-------------+-----+------------+-----+---------------"
+              "--+------------------------+-------------------+------+\n"
+              "| a      |      | Leader         | running  |    |             |     |            |     |               "
+              "  |                        |                   |      |\n"
+              "| b      |      | Quorum Standby | running  |    |   0/3200000 |  50 |    unknown |     |               "
+              "  |                        |                   |      |\n"
+              "| c      |      | Replica        | stopping |    |     unknown |     |    unknown |     |               "
+              "  |                        |                   |      |\n"
+              "| d      |      | Replica        |          |    |     unknown |     |    unknown |     |               "
+              "  |                        |                   |      |\n"
+              "+--------+------+----------------+----------+----+-------------+-----+------------+-----+---------------"
+              "--+------------------------+-------------------+------+\n"
+              " Maintenance mode: on\n"
+              " Switchover scheduled at: 2026-01-01T10:00:00+00:00\n"
+              "                    from: a\n"
+              "                      to: b\n");
 }
 
 TEST(MemberTable, TopologyShowsWhoFollowsWhom) {
