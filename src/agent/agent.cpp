@@ -106,6 +106,9 @@ Task<Agent::Exit> Agent::start() {
     if (const core::Member* mine = cluster.member(options_.name); mine && number(mine->lease) != 0)
         store_.adopt(mine->lease, settings_.ttl);
     lease_.set_pace({settings_.ttl, settings_.loop_wait, settings_.retry_timeout});
+    if (const core::FenceState fence = fence_.state(); fence.armed && fence.server_running) lease_.resume(fence.epoch, fence.deadline);
+    // Without the lease it cannot be told whether the leader key is ours or a ghost.
+    co_await lease_.renew_now(deadline());
     co_await server_.look(executor_.now() + Duration{3000});
     memory_.was_primary = server_.view().running_primary();
     // A standby that streams has been compared by whoever ran here before; a server that is down has not.
@@ -243,7 +246,7 @@ core::Situation Agent::situation() const {
     s.use_rewind = rejoin_.use_rewind;
     s.replace_diverged = rejoin_.replace_diverged;
     s.settings = settings_;
-    s.store_ok = read_ok_;
+    s.store_ok = read_ok_ && number(lease_.lease()) != 0;
     s.cluster = cluster_;
     s.epoch = lease_.epoch();
     s.leader_until = lease_.leader_until();

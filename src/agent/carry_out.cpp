@@ -184,18 +184,18 @@ Task<> Agent::take_lock(core::Evidence) {
         if (!renewed) co_return;
     }
     // Nobody may have led since the evidence was weighed: the record changes with every leadership of ours.
-    const auto& record = cluster_->last_leadership;
+    const Revision record = cluster_->leadership_modified;
     std::vector<core::KeyWrite> writes{
         {.key = "leader", .value = me(), .leased = true, .expect = {Expect::absent()}},
         {.key = "castle/leader", .value = core::write_leadership({.name = me(), .lease = lease_.lease()}),
-         .expect = {record ? Expect::modified_at(record->modified) : Expect::absent()}}};
+         .expect = {number(record) != 0 ? Expect::modified_at(record) : Expect::absent()}}};
     if (cluster_->failover) writes.push_back({.key = "failover", .value = "{}"});
     auto written = co_await store_.write(std::move(writes), deadline());
     doubt_ = true;
     if (!written) {
         if (written.error().code == Errc::not_found) co_await lease_.renew_now(deadline());
         log(Level::info, "Could not take out TTL lock: " + written.error().message);
-        wake_.notify();
+        next_cycle_ = executor_.now() + Duration{50};
         co_return;
     }
     lease_.claim(*written);

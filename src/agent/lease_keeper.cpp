@@ -23,6 +23,11 @@ void LeaseKeeper::claim(std::optional<Revision> epoch) {
     leader_until_ = {};
 }
 
+void LeaseKeeper::resume(Revision epoch, BootTime until) {
+    epoch_ = epoch;
+    leader_until_ = until;
+}
+
 Task<> LeaseKeeper::run() {
     for (;;) {
         const auto seen = kick_.count();

@@ -31,6 +31,8 @@ public:
 
     // From now on renewals confirm this leadership; nothing: we do not lead.
     void claim(std::optional<Revision> epoch);
+    // The fence still holds a deadline of an earlier run of this agent: so much is confirmed already.
+    void resume(Revision epoch, BootTime until);
     std::optional<Revision> epoch() const { return epoch_; }
 
     // Renews now instead of at the next turn, and answers when that has been tried. False: it did not succeed.

@@ -81,6 +81,7 @@ Task<> Agent::publish_leadership(Leadership::Fence fence) {
     record.modified = *written;
     auto updated = std::make_shared<core::Cluster>(*cluster_);
     updated->last_leadership = record;
+    updated->leadership_modified = *written;
     cluster_ = std::move(updated);
 }
 

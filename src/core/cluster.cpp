@@ -224,7 +224,10 @@ Cluster read_cluster(const Snapshot& snapshot) {
         else if (name == "failsafe") cluster.failsafe = read_failsafe(stored.value);
         else if (name.starts_with("members/") && name.find('/', 8) == name.npos && name.size() > 8)
             cluster.members.emplace(name.substr(8), read_member(std::string(name.substr(8)), stored));
-        else if (name == "castle/leader") cluster.last_leadership = read_leadership(stored);
+        else if (name == "castle/leader") {
+            cluster.last_leadership = read_leadership(stored);
+            cluster.leadership_modified = stored.modified;
+        }
     }
     return cluster;
 }

@@ -107,6 +107,7 @@ struct Cluster {
     std::optional<std::vector<HistoryLine>> history;
     std::optional<std::map<std::string, std::string>> failsafe;
     std::optional<Leadership> last_leadership;
+    Revision leadership_modified{};  // of its key, even if the value cannot be read; 0: there is none
 
     bool locked() const { return leader.has_value(); }
     const Member* member(std::string_view name) const;

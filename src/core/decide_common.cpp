@@ -58,6 +58,12 @@ std::optional<Decision> check_identity(const Situation& s) {
         return act(Reason::wrong_cluster,
                    "system ID mismatch, node " + s.me + " belongs to a different cluster: " + *s.cluster->initialize + " != " + local,
                    {.kind = Action::Kind::exit});
+    // A standby cannot speak for a cluster that the store knows nothing of: its primary may be alive without an agent.
+    if (!s.cluster->initialized() && !s.cluster->locked() && s.instance.running_standby() && !s.settings.pause &&
+        s.memory.lineage.last().name.empty() && s.activity == Activity::none)
+        return act(Reason::standby_of_unknown,
+                   "the cluster is not initialized in the store, and this is a standby; start the agent beside the primary first",
+                   {.kind = Action::Kind::exit});
     if (!s.cluster->initialized() && valid_system_id(local) && (is_owner(s) || !s.cluster->locked()) && s.cluster->initialize != "")
         return act(Reason::racing, "writing the system identifier " + local, {.kind = Action::Kind::write_initialize});
     return std::nullopt;

@@ -95,7 +95,7 @@ Decision decide_blind(const Situation& s) {
                    {.kind = Action::Kind::demote, .demote = Action::Demote::offline});
     }
     if (s.instance.process == ProcessState::stopped && s.instance.data == DataDir::present && s.cluster && !s.settings.pause &&
-        s.memory.failed_starts == 0 && !is_owner(s) && s.memory.was_primary && !s.memory.diverged)
+        s.memory.failed_starts == 0 && s.now.boot >= demote_at(s.leader_until, s.settings.ttl) && s.memory.was_primary && !s.memory.diverged)
         return act(Reason::store_lost_standby_start, "starting read-only: DCS is not accessible", {.kind = Action::Kind::start_standby});
     return wait(Reason::store_lost_waiting, "DCS is not accessible");
 }

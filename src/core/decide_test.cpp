@@ -165,7 +165,7 @@ TEST(Decide, TheLeader) {
          },
          Reason::switchover_pointless, Kind::clear_request},
         {"data directory of another cluster", [](Case& c) { c.cluster.initialize = "7000000000000000000"; }, Reason::wrong_cluster, Kind::exit},
-        {"initialize key lost", [](Case& c) { c.cluster.initialize.reset(); }, Reason::racing, Kind::write_initialize},
+        {"initialize key lost, as always led here", [](Case& c) { c.cluster.initialize.reset(); }, Reason::racing, Kind::write_initialize},
         {"data directory unreadable", [](Case& c) { c.s.instance.data = DataDir::unreadable; }, Reason::data_unreadable, Kind::release_lock},
     };
     check(leader, rows);
@@ -340,6 +340,16 @@ TEST(Decide, NobodyLeads) {
     check(race, rows);
 }
 
+TEST(Decide, AStandbyInAStoreThatKnowsNothing) {
+    Case c = standby();
+    c.cluster = Cluster{};
+    c.s.memory = Memory{};
+    c.see();
+    EXPECT_EQ(name_of(c.decide().reason), "standby_of_unknown");
+    c.s.instance.process = ProcessState::stopped;  // everything was stopped, and the keys are gone: whoever comes first
+    EXPECT_EQ(static_cast<int>(c.decide().action.kind), static_cast<int>(Kind::write_initialize));
+}
+
 TEST(Decide, ANewCluster) {
     const auto empty = [] {
         Case c;
@@ -371,8 +381,10 @@ TEST(Decide, TheStoreDoesNotAnswer) {
         {"the deadline is near", [](Case& c) { c.s.leader_until = now + 1s; }, Reason::store_lost_demoting, Kind::demote},
         {"alone", [](Case& c) { c.s.fence.armed = false; c.s.leader_until = now - 1h; }, Reason::store_lost_alone},
         {"a standby waits", [](Case& c) { c.s.instance.in_recovery = true; }, Reason::store_lost_waiting},
+        {"a crashed primary waits for the store while its lease lasts",
+         [](Case& c) { c.s.instance.process = ProcessState::stopped; }, Reason::store_lost_waiting},
         {"a demoted primary serves reads",
-         [](Case& c) { c.s.instance.process = ProcessState::stopped; c.s.epoch.reset(); }, Reason::store_lost_standby_start, Kind::start_standby},
+         [](Case& c) { c.s.instance.process = ProcessState::stopped; c.s.leader_until = now; }, Reason::store_lost_standby_start, Kind::start_standby},
         {"paused", [](Case& c) { c.s.settings.pause = true; c.s.leader_until = now; }, Reason::store_lost_waiting},
     };
     check(+blind, rows);

@@ -6,6 +6,7 @@ std::string_view name_of(Reason reason) {
     switch (reason) {
         case Reason::data_unreadable: return "data_unreadable";
         case Reason::wrong_cluster: return "wrong_cluster";
+        case Reason::standby_of_unknown: return "standby_of_unknown";
         case Reason::action_in_progress: return "action_in_progress";
         case Reason::server_starting: return "server_starting";
         case Reason::server_stopping: return "server_stopping";
