@@ -32,6 +32,11 @@ void Lineage::see(const Cluster& cluster, BootTime now) {
         last_.lease = cluster.leader->lease;
         last_.seen_leading = true;
         unlocked_ = false;
+    } else if (cluster.last_leadership && cluster.last_leadership->epoch > last_.epoch) {
+        // A leadership came and went between two of our views: what we saw before it proves nothing.
+        last_ = from_records(cluster);
+        last_.unlocked_since = now;
+        unlocked_ = true;
     } else if (!unlocked_) {
         if (!last_.seen_leading) last_ = from_records(cluster);
         last_.unlocked_since = now;

@@ -60,6 +60,22 @@ TEST(Lineage, AfterARestartTheStoresRecordsTell) {
     EXPECT_EQ(weigh(input(lineage, BootTime{1s}))->kind(), Evidence::Kind::released);
 }
 
+TEST(Lineage, ALeadershipBetweenTwoViewsIsNotOverlooked) {
+    Lineage lineage;
+    Cluster cluster = led_by("n1", 10);
+    cluster.last_leadership = Leadership{"n1", Leadership::Fence::on, Revision{10}, LeaseId{7}, Revision{11}};
+    lineage.see(cluster, BootTime{1s});
+    cluster.leader.reset();
+    cluster.members.clear();
+    lineage.see(cluster, BootTime{2s});
+    // n3 has taken the lock and its keys are gone again, all of it while our watch was away.
+    cluster.last_leadership = Leadership{"n3", Leadership::Fence::on, Revision{20}, LeaseId{8}, Revision{21}};
+    lineage.see(cluster, BootTime{9s});
+    EXPECT_EQ(lineage.last().name, "n3");
+    EXPECT_EQ(lineage.last().lease, LeaseId{8});
+    EXPECT_EQ(lineage.last().unlocked_since, BootTime{9s});
+}
+
 TEST(Lineage, AnotherKindOfMemberThatLedAfterUsIsNotOverlooked) {
     Lineage lineage;
     Cluster cluster;
