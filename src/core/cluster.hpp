@@ -105,6 +105,7 @@ struct Cluster {
     ClusterStatus status;
     std::string status_text;  // as stored, to skip writes that change nothing
     std::optional<std::vector<HistoryLine>> history;
+    Revision history_modified{};
     std::optional<std::map<std::string, std::string>> failsafe;
     std::optional<Leadership> last_leadership;
     Revision leadership_modified{};  // of its key, even if the value cannot be read; 0: there is none
