@@ -220,7 +220,10 @@ Cluster read_cluster(const Snapshot& snapshot) {
             cluster.status_text = stored.value;
         } else if (name == "optime/leader") {
             if (!snapshot.keys.contains("status")) cluster.status = read_status(stored.value);
-        } else if (name == "history") cluster.history = read_history(stored.value);
+        } else if (name == "history") {
+            cluster.history = read_history(stored.value);
+            cluster.history_modified = stored.modified;
+        }
         else if (name == "failsafe") cluster.failsafe = read_failsafe(stored.value);
         else if (name.starts_with("members/") && name.find('/', 8) == name.npos && name.size() > 8)
             cluster.members.emplace(name.substr(8), read_member(std::string(name.substr(8)), stored));

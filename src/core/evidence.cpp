@@ -24,7 +24,9 @@ std::optional<Evidence> weigh(const EvidenceInput& input) {
     if (input.last_leader_answer && input.last_leader_answer->surely_not_primary) return Evidence{Kind::answered};
     if (input.last_leader_answer && input.last_leader_answer->answered) return std::nullopt;  // it says it may be primary
     const bool unfenced = last.published && last.fence == Leadership::Fence::off;
-    const bool lapsed = last.member_key_gone && input.lease_ended.value_or(false);
+    // A lease's end takes both keys at once. A leader key that went alone was deleted by hand; that the lease ended later
+    // (revoked by hand, too) says nothing about the deadline that was granted before.
+    const bool lapsed = last.member_key_gone && !last.vanished_alone && input.lease_ended.value_or(false);
     if (lapsed && last.published && last.fence == Leadership::Fence::on) return Evidence{Kind::fenced_lapse};
     if (lapsed && !last.published) return Evidence{Kind::bare_lapse};
     if (input.forced) return Evidence{Kind::forced};

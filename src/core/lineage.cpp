@@ -3,12 +3,14 @@
 namespace castle::core {
 namespace {
 
-// After a restart only the store's records tell who led last. Ours is the last word unless the history names another:
-// every new leader starts a timeline, so a member of another kind that led after us has left its name there.
+// After a restart only the store's records tell who led last. Ours is the last word unless the history was written later
+// and names another: every new leader starts a timeline, so a member of another kind that led after us has left its name
+// there.
 LastLeader from_records(const Cluster& cluster) {
     LastLeader last;
     const bool has_history = cluster.history && !cluster.history->empty() && !cluster.history->back().new_leader.empty();
-    if (cluster.last_leadership && (!has_history || cluster.history->back().new_leader == cluster.last_leadership->name)) {
+    if (cluster.last_leadership && (!has_history || cluster.history->back().new_leader == cluster.last_leadership->name ||
+                                    cluster.history_modified < cluster.last_leadership->modified)) {
         last.name = cluster.last_leadership->name;
         last.epoch = cluster.last_leadership->epoch;
         last.lease = cluster.last_leadership->lease;
@@ -40,6 +42,7 @@ void Lineage::see(const Cluster& cluster, BootTime now) {
     } else if (!unlocked_) {
         if (!last_.seen_leading) last_ = from_records(cluster);
         last_.unlocked_since = now;
+        last_.vanished_alone = last_.seen_leading && cluster.member(last_.name);
         unlocked_ = true;
     } else if (last_.name.empty()) {  // the records may come while we wait (a bootstrap elsewhere)
         const BootTime since = last_.unlocked_since;

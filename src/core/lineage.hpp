@@ -17,6 +17,7 @@ struct LastLeader {
     Leadership::Fence fence = Leadership::Fence::off;  // as last published for that epoch
     bool published = false;       // `fence` speaks of exactly this leadership
     bool member_key_gone = false; // its member key is not there either
+    bool vanished_alone = false;  // the leader key went while the member key was there: no lapse, whatever came later
     bool seen_leading = false;    // by us; else it is what the store's records tell
     std::string api_url;          // to ask it
     BootTime unlocked_since{};    // when we first saw that nobody leads

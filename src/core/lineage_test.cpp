@@ -81,10 +81,32 @@ TEST(Lineage, AnotherKindOfMemberThatLedAfterUsIsNotOverlooked) {
     Cluster cluster;
     cluster.last_leadership = Leadership{"n1", Leadership::Fence::released, Revision{10}, LeaseId{7}, Revision{11}};
     cluster.history = {{Timeline{1}, Lsn{1}, "", "2026-01-01", "n3"}};
+    cluster.history_modified = Revision{20};
     lineage.see(cluster, BootTime{1s});
     EXPECT_EQ(lineage.last().name, "n3");
     EXPECT_FALSE(weigh(input(lineage, BootTime{1s})));
     EXPECT_EQ(weigh(input(lineage, BootTime{31s}))->kind(), Evidence::Kind::waited);
+}
+
+TEST(Lineage, AHistoryThatIsOlderThanTheRecordIsNotTheLastWord) {
+    Lineage lineage;
+    Cluster cluster;
+    cluster.last_leadership = Leadership{"n1", Leadership::Fence::on, Revision{30}, LeaseId{7}, Revision{31}};
+    cluster.history = {{Timeline{1}, Lsn{1}, "", "2026-01-01", "n3"}};
+    cluster.history_modified = Revision{20};
+    lineage.see(cluster, BootTime{1s});
+    EXPECT_EQ(lineage.last().name, "n1");
+}
+
+TEST(Lineage, AKeyDeletedByHandIsNoLapseEvenIfTheLeaseIsRevokedLater) {
+    Lineage lineage;
+    Cluster cluster = led_by("n1", 10);
+    lineage.see(cluster, BootTime{1s});
+    cluster.leader.reset();
+    lineage.see(cluster, BootTime{2s});
+    cluster.members.clear();
+    lineage.see(cluster, BootTime{3s});
+    EXPECT_TRUE(lineage.last().vanished_alone);
 }
 
 TEST(Evidence, EachKindNeedsWhatItSays) {
@@ -104,6 +126,7 @@ TEST(Evidence, EachKindNeedsWhatItSays) {
     EXPECT_EQ(kind([](auto&, auto&) {}), "fenced lapse");
     EXPECT_EQ(kind([](LastLeader& l, auto&) { l.published = false; }), "bare lapse");
     EXPECT_EQ(kind([](LastLeader& l, auto&) { l.member_key_gone = false; }), "none");
+    EXPECT_EQ(kind([](LastLeader& l, auto&) { l.vanished_alone = true; }), "none");
     EXPECT_EQ(kind([](auto&, EvidenceInput& in) { in.lease_ended = false; }), "none");
     EXPECT_EQ(kind([](auto&, EvidenceInput& in) { in.lease_ended = std::nullopt; }), "none");
     EXPECT_EQ(kind([](LastLeader& l, auto&) { l.fence = Leadership::Fence::off; }), "none");

@@ -1,0 +1,25 @@
+// Whether a local history fits under a primary's. Pure; instance_rewind.cpp asks the servers.
+#pragma once
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/lsn.hpp"
+#include "base/types.hpp"
+#include "ports/server.hpp"
+
+namespace castle::postgres {
+
+struct LocalEnd {
+    Timeline timeline{};
+    Lsn lsn;                      // replayed or received, or of the last checkpoint if it was a primary
+    bool was_primary = false;
+    std::optional<Lsn> shutdown_checkpoint_end;  // of a cleanly shut down primary
+};
+
+// `history`: of the primary's timeline: ended timelines and where they ended.
+ports::Server::Divergence judge_divergence(const LocalEnd& local, Timeline primary,
+                                           const std::vector<std::pair<Timeline, Lsn>>& history);
+
+}  // namespace castle::postgres

@@ -1,0 +1,124 @@
+// Instance: the dynamic configuration, slots, callbacks.
+#include <signal.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "core/cluster.hpp"
+#include "postgres/instance.hpp"
+#include "postgres/settings_diff.hpp"
+#include "postgres/slots.hpp"
+
+namespace castle::postgres {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr Duration query_patience = 5s;
+// How long the postmaster may take to read its files again; the reference waits this long always.
+constexpr Duration reload_patience = 1s;
+
+}  // namespace
+
+Task<Status> Instance::configure(std::string dynamic_json, bool force) {
+    const bool news = !configured_ || dynamic_json != dynamic_json_;
+    if (site_.options.policy && (news || force)) policy_ = site_.options.policy(dynamic_json);
+    dynamic_json_ = std::move(dynamic_json);
+    configured_ = true;
+    if (process_.files().kind != core::DataDir::present || bootstrapping_ || rewinding_) co_return Done{};
+    // A server that was running when we came: what it is decides which parameters are its.
+    if (process_.state() == core::ProcessState::running && view_.accepting && monitor_) {
+        if (!view_.in_recovery) {
+            role_ = Role::primary;
+            following_ = {};
+        } else if (!following_.standby) {
+            following_ = Following::of(view_.upstream);
+            auto slot = co_await monitor_->query("SELECT pg_catalog.current_setting('primary_slot_name')", site_.in(query_patience));
+            following_.own_slot = slot && slot->text(0, 0) == core::slot_name(site_.options.name);
+            role_ = role_for(false, std::nullopt);
+        }
+    }
+    co_return co_await apply_config(force);
+}
+
+Task<Status> Instance::apply_config(bool force) {
+    const bool running = process_.state() == core::ProcessState::running;
+    // A stopped server gets its files when it is started, in the role that it will have then.
+    if (!running) co_return Done{};
+    CASTLE_CO_TRY(WrittenConfig written, co_await writer_.write(wanted()));
+    co_return co_await compare_settings(std::move(written), force, site_.in(query_patience));
+}
+
+Task<Status> Instance::compare_settings(WrittenConfig written, bool force, BootTime deadline) {
+    CASTLE_CO_TRY(ConnectionPtr connection, co_await connect_local("Patroni heartbeat", deadline));
+    auto settings = co_await connection->query(settings_query(), deadline);
+    if (!settings) co_return std::move(settings).error().in("compare the settings");
+    const std::string conf_path = config_dir(site_.options) + "/" + site_.options.config_base_name + ".conf";
+    SettingsDiff diff = diff_settings(*settings, written.parameters.values, conf_path);
+    for (const auto& [name, change] : written.parameters.raised) diff.restart[name] = change;
+
+    if (written.changed || force || diff.reload) {
+        auto before = co_await connection->query("SELECT pg_catalog.pg_conf_load_time()", deadline);
+        if (!before) co_return std::move(before).error();
+        CASTLE_CO_CHECK(process_.signal(SIGHUP));
+        const BootTime enough = std::min(deadline, site_.in(reload_patience));
+        while (site_.loop.now() < enough) {
+            co_await sleep_for(site_.loop, 10ms);
+            auto after = co_await connection->query("SELECT pg_catalog.pg_conf_load_time()", deadline);
+            if (!after || after->text(0, 0) != before->text(0, 0)) break;
+        }
+        if (written.changed || diff.reload) site_.info("PostgreSQL has read its changed configuration");
+        callback("on_reload", role_ == Role::primary ? "primary" : role_ == Role::standby_leader ? "standby_leader" : "replica");
+    }
+    const auto old = view_.pending_restart;
+    view_.pending_restart = std::move(diff.restart);
+    for (const auto& [name, change] : view_.pending_restart)
+        if (!old.contains(name))
+            site_.info("changed " + name + " from '" + change.old_value + "' to '" + change.new_value + "' (restart might be required)");
+    connection.reset();
+    co_await look(deadline);
+    co_return Done{};
+}
+
+Task<Status> Instance::set_synchronous_standby_names(std::optional<std::string> names) {
+    if (names == sync_names_) co_return Done{};
+    sync_names_ = std::move(names);
+    if (process_.state() != core::ProcessState::running) co_return Done{};
+    co_return co_await apply_config(false);
+}
+
+Task<Status> Instance::keep_slots(std::vector<std::string> wanted, bool drop_unknown) {
+    if (process_.state() != core::ProcessState::running) co_return Error{Errc::unavailable, "PostgreSQL does not run"};
+    const BootTime deadline = site_.in(query_patience);
+    CASTLE_CO_TRY(ConnectionPtr connection, co_await connect_local("Patroni heartbeat", deadline));
+    auto kept = co_await sync_slots(*connection, SlotWishes{std::move(wanted), drop_unknown, policy_, view_.in_recovery}, deadline);
+    if (!kept) co_return std::move(kept).error().in("replication slots");
+    for (const std::string& line : kept->done) site_.info(line);
+    for (const std::string& line : kept->problems) site_.warn(line);
+    co_return Done{};
+}
+
+void Instance::callback(std::string action, std::string role) {
+    const auto command = policy_.callbacks.find(action);
+    if (command == policy_.callbacks.end() || command->second.empty() || bootstrapping_) return;
+    auto argv = shell_split(command->second);
+    if (!argv) {
+        site_.error("callback " + action + ": " + argv.error().message);
+        return;
+    }
+    for (const std::string& argument : {action, role == "promoted" ? std::string("primary") : role, site_.options.scope})
+        argv->push_back(argument);
+    // A new one ends the one before; a reload is no change of state and must not end one that tells of it.
+    CancelSource& running = callbacks_running_[action == "on_reload" ? action : ""];
+    running.cancel();
+    running = CancelSource();
+    scope_.spawn(run_callback(std::move(action), *std::move(argv), running.token()));
+}
+
+Task<> Instance::run_callback(std::string action, std::vector<std::string> argv, CancelToken cancel) {
+    Command command{.argv = std::move(argv), .directory = site_.options.start_dir};
+    auto outcome = co_await site_.programs.run(std::move(command), BootTime::max(), cancel);
+    if (!outcome && outcome.error().code != Errc::cancelled) site_.error("callback " + action + ": " + outcome.error().message);
+    if (outcome && !outcome->ok()) site_.error("callback " + action + ": " + outcome->reason());
+}
+
+}  // namespace castle::postgres

@@ -1,0 +1,159 @@
+// Instance: start, stop, promote, follow.
+#include <signal.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "postgres/aside.hpp"
+#include "postgres/files.hpp"
+#include "postgres/instance.hpp"
+
+namespace castle::postgres {
+namespace {
+
+using core::ControlState;
+using core::ProcessState;
+using namespace std::chrono_literals;
+
+constexpr Duration query_patience = 3s;
+// What a server gets that is stopped because its start was given up.
+constexpr Duration give_up_patience = 10s;
+
+}  // namespace
+
+// The postmaster tells its reasons only to its log, but the same program says the most frequent ones to us.
+Task<std::string> Instance::why_not_started(std::vector<std::string> argv, std::string otherwise) {
+    Command command{.argv = {argv.at(0), "-C", "data_directory"}};
+    command.argv.insert(command.argv.end(), argv.begin() + 1, argv.end());
+    auto outcome = co_await site_.programs.run(std::move(command), site_.in(10s));
+    if (outcome && !outcome->ok()) co_return outcome->reason();
+    co_return otherwise + "; see its log";
+}
+
+Task<Status> Instance::start(WantedConfig wanted, CancelToken cancel) {
+    co_await process_.refresh(site_.in(10s));
+    const DataDirState& files = process_.files();
+    if (process_.pid() != 0)
+        co_return Error{Errc::conflict, "PostgreSQL runs already (process " + std::to_string(process_.pid()) + ")"};
+    if (files.kind != core::DataDir::present)
+        co_return Error{Errc::failed, files.problem.empty() ? "the data directory is empty" : files.problem};
+    if (files.major != site_.version.major())
+        co_return Error{Errc::invalid, "the data directory belongs to PostgreSQL " + std::to_string(files.major)};
+    if (cancel.cancelled()) co_return Error{Errc::cancelled, "the start was given up"};
+
+    CASTLE_CO_TRY(const std::string program, site_.programs.path("postgres"));
+    wanted.control = files.control;
+    wanted.signals = WantedConfig::Signals::set;
+    CASTLE_CO_TRY(const WrittenConfig written, co_await writer_.write(wanted));
+    role_ = wanted.role;
+    following_ = wanted.following;
+
+    std::vector<std::string> argv = writer_.arguments(wanted, written.parameters, program);
+    auto launched = co_await process_.launch(argv);
+    if (!launched) co_return std::move(launched).error().in("start PostgreSQL");
+    view_.pending_restart = written.parameters.raised;
+    // A standby may have to wait for WAL that nobody sends yet: it has been started all the same.
+    const BootTime patience = wanted.following.standby ? site_.in(policy_.start_timeout) : BootTime::max();
+    auto ready = co_await process_.await_ready(patience, cancel);
+    if (!ready && ready.error().code == Errc::timed_out && wanted.following.standby) co_return Done{};
+    if (!ready && ready.error().code == Errc::cancelled) {
+        auto stopped = co_await process_.stop(ports::StopMode::immediate, site_.in(give_up_patience));
+        if (!stopped) site_.error(stopped.error().message);
+        co_return std::move(ready).error();
+    }
+    if (!ready) co_return Error{Errc::failed, "PostgreSQL does not start: " + co_await why_not_started(std::move(argv), ready.error().message)};
+    if (!wanted.bootstrapping) {
+        auto saved = co_await writer_.back_up();
+        if (!saved) site_.warn("copy the configuration of PostgreSQL: " + saved.error().message);
+    }
+    co_await look(site_.in(query_patience));
+    co_return Done{};
+}
+
+Task<Status> Instance::start_primary(CancelToken cancel) {
+    WantedConfig config = wanted();
+    config.role = Role::primary;
+    config.following = {};
+    auto started = co_await start(std::move(config), cancel);
+    if (!started) co_return std::move(started).error();
+    auto primary = co_await await_primary(BootTime::max(), cancel);
+    if (primary) co_return Done{};
+    auto stopped = co_await process_.stop(ports::StopMode::immediate, site_.in(give_up_patience));
+    if (!stopped) site_.error(stopped.error().message);
+    co_return std::move(primary).error();
+}
+
+Task<Status> Instance::start_standby(std::optional<core::Upstream> upstream, CancelToken cancel) {
+    WantedConfig config = wanted();
+    config.role = role_for(false, upstream);
+    config.following = Following::of(upstream);
+    co_return co_await start(std::move(config), cancel);
+}
+
+// The control file says "in production" a moment before the server lets anybody write, so the server is asked.
+Task<Status> Instance::await_primary(BootTime deadline, CancelToken cancel) {
+    const pid_t pid = process_.pid();
+    std::string problem = "it is still in recovery";
+    for (Duration pause = 2ms;; pause = std::min<Duration>(2 * pause, 200ms)) {
+        const auto seen = process_.changed().count();
+        if (process_.pid() != pid || pid == 0) co_return Error{Errc::failed, "the server ended"};
+        const auto& control = process_.files().control;
+        if (control && control->state == wire::ControlData::State::in_production) {
+            const BootTime patience = std::min(deadline, site_.in(query_patience));
+            co_await look(patience);
+            if (view_.accepting && !view_.in_recovery) {
+                auto asked = co_await monitor_->query("SELECT pg_catalog.pg_is_in_recovery()", patience);
+                if (asked && !asked->truth(0, 0)) co_return Done{};
+            } else if (view_.read_failed) {
+                problem = "it cannot be asked";
+            }
+        }
+        if (cancel.cancelled()) co_return Error{Errc::cancelled, "waiting for PostgreSQL to become primary was given up"};
+        if (site_.loop.now() >= deadline) co_return Error{Errc::timed_out, "PostgreSQL did not become primary in time: " + problem};
+        const bool news = co_await wait_past(site_.loop, process_.changed(), seen, std::min(deadline, site_.in(pause)), cancel);
+        if (!news) co_await process_.refresh(std::min(deadline, site_.in(5s)));
+    }
+}
+
+Task<Status> Instance::promote(CancelToken cancel) {
+    co_await process_.refresh(site_.in(5s));
+    sync_view();
+    if (process_.pid() == 0) co_return Error{Errc::failed, "PostgreSQL does not run; there is nothing to promote"};
+    if (process_.state() != ProcessState::running) co_return Error{Errc::failed, "PostgreSQL is still starting or already stopping"};
+    if (cancel.cancelled()) co_return Error{Errc::cancelled, "the promotion was given up"};
+    const auto& control = process_.files().control;
+    if (control && control->state != wire::ControlData::State::in_production) {
+        const std::string trigger = site_.options.data_dir + "/promote";
+        auto job = [trigger, owner = site_.owner()]() -> Status { return write_file(trigger, "", 0600, owner); };
+        CASTLE_CO_CHECK(co_await site_.loop.on_worker(std::move(job), site_.in(10s)));
+        CASTLE_CO_CHECK(process_.signal(SIGUSR1));
+    }
+    role_ = Role::primary;
+    auto promoted = co_await await_primary(BootTime::max(), cancel);
+    if (!promoted) co_return std::move(promoted).error().in("promote");
+    following_ = {};
+    auto configured = co_await apply_config(false);
+    if (!configured) site_.warn("configure the new primary: " + configured.error().message);
+    co_return Done{};
+}
+
+Task<Status> Instance::follow(std::optional<core::Upstream> upstream) {
+    if (process_.pid() == 0) co_return Error{Errc::failed, "PostgreSQL does not run"};
+    if (!view_.in_recovery) co_return Error{Errc::conflict, "PostgreSQL is primary; it follows nobody without a restart"};
+    following_ = Following::of(upstream);
+    role_ = role_for(false, upstream);
+    CASTLE_CO_TRY(const WrittenConfig written, co_await writer_.write(wanted()));
+    if (!written.changed) co_return Done{};
+    CASTLE_CO_CHECK(process_.signal(SIGHUP));
+    co_return Done{};
+}
+
+Task<Status> Instance::stop(ports::StopMode mode, BootTime deadline) {
+    auto stopped = co_await process_.stop(mode, deadline);
+    co_await process_.refresh(site_.in(10s));
+    sync_view();
+    if (!stopped) co_return std::move(stopped).error().in("stop PostgreSQL");
+    co_return Done{};
+}
+
+}  // namespace castle::postgres
