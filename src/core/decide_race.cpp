@@ -58,7 +58,8 @@ Decision decide_race(const Situation& s) {
     if (!evidence) {
         BootTime again = s.now.boot + Duration{1000};
         if (const auto at = waited_at(input)) again = std::min(again, std::max(*at, s.now.boot + Duration{50}));
-        return wait(Reason::waiting_for_evidence, "nobody leads, but it is not sure that " + last.name + " is not primary any more", again);
+        return wait(Reason::waiting_for_evidence, last.name.empty() ? std::string("nobody leads, and the store does not tell who led last: waiting for the life of a lease")
+                                                                  : "nobody leads, but it is not sure that " + last.name + " is not primary any more", again);
     }
     const auto take = [&](Reason reason, std::string text) {
         return act(reason, text + " (" + std::string(name_of(evidence->kind())) + ")", {.kind = Action::Kind::take_lock, .evidence = evidence});

@@ -19,7 +19,8 @@ std::string_view name_of(Evidence::Kind kind) {
 std::optional<Evidence> weigh(const EvidenceInput& input) {
     using Kind = Evidence::Kind;
     const LastLeader& last = input.last;
-    if (last.name.empty() || last.name == input.me) return Evidence{Kind::own};
+    if (last.name == input.me) return Evidence{Kind::own};
+    if (last.name.empty() && input.running_primary_here) return Evidence{Kind::own};  // a server that was made without us
     if (last.published && last.fence == Leadership::Fence::released) return Evidence{Kind::released};
     if (input.last_leader_answer && input.last_leader_answer->surely_not_primary) return Evidence{Kind::answered};
     if (input.last_leader_answer && input.last_leader_answer->answered) return std::nullopt;  // it says it may be primary

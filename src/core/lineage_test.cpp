@@ -137,6 +137,12 @@ TEST(Evidence, EachKindNeedsWhatItSays) {
     EXPECT_EQ(kind([&](auto&, EvidenceInput& in) { in.last_leader_answer = &unsure; }), "none");
     EXPECT_EQ(kind([](auto&, EvidenceInput& in) { in.lease_ended = false; in.now = BootTime{130s}; }), "waited for its life");
     EXPECT_EQ(kind([](LastLeader& l, auto&) { l.name = "n2"; }), "own leadership");
+    // All keys were deleted, and we were restarted: somebody may lead whom nothing speaks of.
+    const auto nobody = [](LastLeader& l) { l = {.member_key_gone = true, .unlocked_since = BootTime{100s}}; };
+    EXPECT_EQ(kind([&](LastLeader& l, EvidenceInput& in) { nobody(l); in.lease_ended = std::nullopt; }), "none");
+    EXPECT_EQ(kind([&](LastLeader& l, EvidenceInput& in) { nobody(l); in.lease_ended = std::nullopt; in.now = BootTime{130s}; }),
+              "waited for its life");
+    EXPECT_EQ(kind([&](LastLeader& l, EvidenceInput& in) { nobody(l); in.running_primary_here = true; }), "own leadership");
     EXPECT_EQ(kind([](LastLeader& l, auto&) { l.name = ""; }), "own leadership");
 }
 

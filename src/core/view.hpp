@@ -39,7 +39,7 @@ struct AgentView {
     WallTime cluster_read_wall{};
     bool store_ok = false;            // the last attempt to reach the store succeeded
     BootTime leader_until{};          // leadership is confirmed until then; zero: not the leader
-    bool may_write = false;           // the server acknowledges writes, or may begin to without asking anybody; shown
+    bool may_write = true;            // the server acknowledges writes, or may begin to without asking anybody; shown
                                       // as castle.may_write in the status document, where elections look for it
     BootTime next_run{};              // planned start of the next cycle
     std::optional<ScheduledRestart> scheduled_restart;
