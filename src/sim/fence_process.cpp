@@ -24,9 +24,11 @@ void FenceProcess::crash() {
 
 void FenceProcess::thaw() {
     if (!std::exchange(frozen_, false) || !alive_) return;
+    world_.note(server_.name(), "fence goes on: phase %1, epoch %2, %3 ms left",
+                {static_cast<std::int64_t>(logic_.state().phase), number(logic_.state().epoch),
+                 (logic_.state().deadline - now().boot).count()});
+    if (logic_.state().phase == fence::Phase::fired) kill_server();  // the kill was interrupted
     carry_out(logic_.tick(now()));
-    if (logic_.state().phase == fence::Phase::fired) kill_server();
-    set_timer();
 }
 
 Answer FenceProcess::arm(Revision epoch, BootTime until) { return carry_out(logic_.arm(now(), epoch, until)); }
@@ -50,6 +52,8 @@ void FenceProcess::server_changed() {
 }
 
 Answer FenceProcess::carry_out(fence::Outcome outcome) {
+    if (outcome.action == fence::Action::ping_watchdog)
+        world_.note(server_.name(), "fence: deadline in %1 ms for epoch %2", {(logic_.state().deadline - now().boot).count(), number(logic_.state().epoch)});
     if (outcome.action == fence::Action::kill) {
         world_.note(server_.name(), "fence fires");
         kill_server();

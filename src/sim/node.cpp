@@ -108,7 +108,7 @@ void Node::reexec_agent(Duration rest) { end_agent(rest, &Program::leave); }
 void Node::ask_agent(std::function<void(core::PeerStatus)> answer) {
     if (!agent_) return answer({});  // connection refused
     agent_->process->deliver(world_.now(), [this, answer = std::move(answer)] {
-        const core::PeerStatus status = agent_->program->status();
+        const core::PeerStatus status = agent_->program->status().value_or(core::PeerStatus{});
         // Out of the process into the world, where messages live.
         world_.after(0ms, [answer, status] { answer(status); });
     });
@@ -143,7 +143,10 @@ void Node::freeze_host() {
 }
 void Node::thaw_host() {
     if (--host_freezes_ == 0) fence_.thaw();
-    thaw_server();
+    // The fence runs first (real-time priority, locked memory). If its deadline has passed meanwhile, its signals are
+    // there before any backend is back in user mode.
+    if (fence_.alive() && fence_.state().phase == fence::Phase::fired) world_.after(50ms, [this] { thaw_server(); });
+    else thaw_server();
     thaw_agent();
 }
 

@@ -39,7 +39,7 @@ public:
     virtual void stop() = 0;   // SIGTERM
     virtual void leave() = 0;  // SIGUSR2: it will be executed again
     virtual void add_decisions(Decisions& decisions) const = 0;
-    virtual core::PeerStatus status() const = 0;  // GET /patroni
+    virtual std::optional<core::PeerStatus> status() const = 0;  // GET /patroni; nothing: not listening yet
 };
 using MakeProgram = std::function<std::unique_ptr<Program>(const Ports&)>;
 

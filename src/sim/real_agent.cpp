@@ -14,7 +14,11 @@ public:
     Task<> run() override { co_await agent_.run(); }
     void stop() override { agent_.stop(); }
     void leave() override { agent_.leave(); }
-    core::PeerStatus status() const override { return core::peer_status(*agent_.view()); }
+    std::optional<core::PeerStatus> status() const override {
+        const auto view = agent_.view();
+        if (view->name.empty()) return std::nullopt;
+        return core::peer_status(*view);
+    }
     void add_decisions(Decisions& decisions) const override {
         for (std::size_t i = 0; i < decisions.size(); ++i) decisions[i] += agent_.decided(static_cast<core::Reason>(i));
     }

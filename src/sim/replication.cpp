@@ -42,7 +42,9 @@ void Postgres::connect() {
         !around_.network.open_both(host_, upstream->host_))
         return retry_connect();
     if (const Offer offer = upstream->offer(disk.wal); offer != Offer::yes) {
-        world_.note(name_, "cannot stream from its upstream: reason %1", {static_cast<std::int64_t>(offer)});
+        world_.note(name_, offer == Offer::behind   ? "cannot stream: the upstream is on an older timeline"
+                           : offer == Offer::forked ? "cannot stream: the upstream's history left mine before my position"
+                                                    : "cannot stream: the same timeline has other content there");
         return retry_connect();
     }
     receiver_.from = upstream;

@@ -117,6 +117,7 @@ Task<Result<ports::Renewal>> SimStore::renew(Duration life, std::optional<ports:
                 continue;
             }
             term = kept->term;
+            granted_ = kept->life;  // of an adopted lease only the store knows it
         }
         renewal.lease = lease_;
         renewal.life = granted_;
@@ -152,7 +153,7 @@ Task<std::optional<ports::Renewal::Leadership>> SimStore::confirm(ports::Claim c
 
 void SimStore::adopt(LeaseId lease, Duration life) {
     lease_ = lease;
-    life_ = granted_ = life;
+    life_ = life;
 }
 
 Task<Result<bool>> SimStore::ended(LeaseId lease, BootTime deadline) {

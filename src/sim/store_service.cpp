@@ -97,12 +97,16 @@ std::optional<StoreService::Grant> StoreService::grant(int server, Duration life
 }
 
 std::optional<StoreService::KeepAlive> StoreService::keep_alive(int server, LeaseId lease) {
-    if (server == stale_ && up_[server]) return KeepAlive{stale_leases_.contains(lease), stale_term_};
+    if (server == stale_ && up_[server]) {
+        const auto remembered = stale_leases_.find(lease);
+        if (remembered == stale_leases_.end()) return KeepAlive{false, {}, stale_term_};
+        return KeepAlive{true, remembered->second.life, stale_term_};
+    }
     if (!in_quorum(server)) return std::nullopt;
     const auto found = leases_.find(lease);
-    if (found == leases_.end()) return KeepAlive{false, term_};
+    if (found == leases_.end()) return KeepAlive{false, {}, term_};
     found->second.ends = world_.now() + found->second.life;
-    return KeepAlive{true, term_};
+    return KeepAlive{true, found->second.life, term_};
 }
 
 std::optional<bool> StoreService::ended(int server, LeaseId lease) {

@@ -35,6 +35,7 @@ public:
     };
     struct KeepAlive {
         bool alive;
+        Duration life;  // as granted
         std::uint64_t term;
     };
     struct Found {
