@@ -5,6 +5,8 @@
 #include <functional>
 #include <string>
 
+#include "base/version.hpp"
+
 namespace castle::agent {
 
 // What may be done to a data directory that has diverged; part of it may stand in the dynamic configuration.
@@ -25,9 +27,5 @@ struct Options {
     std::function<Rejoin(const std::string& dynamic_json)> rejoin = [](const std::string&) { return Rejoin{}; };
     bool fence_works = true;
 };
-
-// The version that peers compare (store contract: a protocol number), and our own.
-inline constexpr const char* protocol_version = "4.1.4";
-inline constexpr const char* castle_version = "0.1.0";
 
 }  // namespace castle::agent

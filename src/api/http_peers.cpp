@@ -9,7 +9,8 @@ struct Answers {
     std::vector<core::PeerStatus> peers;
 };
 
-Task<> ask_one(io::Loop& loop, io::HttpCall call, std::shared_ptr<Answers> answers, std::size_t place, BootTime deadline) {
+Task<> ask_one(io::Loop& loop, io::HttpCall call, std::shared_ptr<Answers> answers, std::size_t place,
+               BootTime deadline) {
     auto response = co_await io::http_call(loop, std::move(call), deadline);
     // Any status: a member that is not what was asked for says so in the same document.
     if (response) answers->peers[place] = core::read_peer_status(answers->peers[place].name, response->body);

@@ -106,7 +106,7 @@ ServerParameters server_parameters(const FileInputs& inputs) {
             if (!config::is_recovery_parameter(name)) out.values[name] = value;
     };
     for (const auto& controlled : config::controlled_parameters())
-        if (!controlled.default_value.empty() && controlled.name != "wal_keep_segments")
+        if (!controlled.default_value.empty() && !controlled.name.starts_with("wal_keep_"))  // see below
             out.values[std::string(controlled.name)] = controlled.default_value;
     take(inputs.policy.parameters.base);
     if (inputs.role != Role::primary || !inputs.policy.parameters.of.empty()) {

@@ -14,13 +14,18 @@ using namespace std::chrono_literals;
 template <class Service, class Request, class Response>
 Response call(Service& service, grpc::Status (Service::*method)(grpc::ClientContext*, const Request&, Response*),
               const Request& request) {
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + 10s);
-    context.set_wait_for_ready(true);
-    Response response;
-    const grpc::Status status = (service.*method)(&context, request, &response);
-    if (!status.ok()) throw std::runtime_error("oracle: " + status.error_message());
-    return response;
+    // While etcd elects a leader it gives up after a while; everything that is asked here may be asked twice.
+    const auto end = std::chrono::system_clock::now() + 20s;
+    while (true) {
+        grpc::ClientContext context;
+        context.set_deadline(end);
+        context.set_wait_for_ready(true);
+        Response response;
+        const grpc::Status status = (service.*method)(&context, request, &response);
+        if (status.ok()) return response;
+        if (status.error_code() != grpc::StatusCode::UNAVAILABLE || std::chrono::system_clock::now() > end)
+            throw std::runtime_error("oracle: " + status.error_message());
+    }
 }
 
 }  // namespace

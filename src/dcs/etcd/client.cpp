@@ -14,9 +14,11 @@ using namespace std::chrono_literals;
 constexpr Duration attempt_time = 500ms;  // then the next endpoint is asked
 constexpr Duration first_pause = 50ms;    // after every endpoint has failed; doubled each time
 constexpr Duration longest_pause = 1s;
+constexpr Duration examine_time = 1s;       // for an endpoint that was slower than another
 constexpr Duration connect_time = 5s;       // a slow handshake goes on behind the attempts that wait for it
 constexpr Duration tls_files_time = 200ms;  // reading certificates must not hang on a dead disk
 constexpr Duration member_list_time = 5s;
+constexpr Duration members_retry = 10s;
 
 std::vector<io::Endpoint> shuffled(std::vector<io::Endpoint> endpoints, bool shuffle) {
     if (shuffle) std::shuffle(endpoints.begin(), endpoints.end(), std::mt19937(std::random_device{}()));
@@ -35,6 +37,7 @@ struct Client::Node {
     io::Endpoint at;
     ChannelPtr channel;
     bool connecting = false;
+    bool examined = false;  // just now
     Error failure;
     Signal changed;
 };
@@ -82,9 +85,8 @@ Task<Result<Client::Bytes>> Client::call_bytes(Method method, std::string reques
             std::erase_if(running, [&](const Running& other) { return same(other.at, finish.at); });
             if (finish.result) {
                 rotation_.prefer(finish.at);
-                // Had its time and said nothing, while another could: whatever else waits there had better move, too.
                 for (const Running& other : running)
-                    if (now - other.since >= attempt_time) leave(other.at, "it does not answer, another endpoint does");
+                    if (now - other.since >= attempt_time) suspect(other.at);
                 co_return std::move(finish.result);
             }
             last = std::move(finish.result).error();
@@ -154,10 +156,9 @@ Task<Result<Client::Bytes>> Client::attempt(std::shared_ptr<Race> race, io::Endp
             etcdpb::AnyResponse any;
             if (!any.ParseFromString(reply->message))
                 co_return Error{Errc::unavailable, "its answer is not etcd's", Effect::unknown};
-            if (!accept(any.header(), method.source)) {
-                channel->lose("the cluster has left it behind");
+            // It may only be a moment late: what else is under way there is not disturbed.
+            if (!accept(any.header(), method.source))
                 co_return Error{Errc::unavailable, "the cluster has left it behind", Effect::unknown};
-            }
             co_return Bytes{std::move(reply->message), sent};
         }
         Error error = judge(reply->status);
@@ -177,6 +178,31 @@ Task<> Client::probe(BootTime deadline) {
     (void)answer;
 }
 
+// It had its time and said nothing, while another endpoint answered. If it still has nothing to say now, whatever else
+// waits there (a watch, a write) had better know.
+void Client::suspect(const io::Endpoint& endpoint) {
+    const auto found = nodes_.find(endpoint.text());
+    if (found == nodes_.end() || !found->second->channel || found->second->examined) return;
+    found->second->examined = true;
+    scope_.spawn(examine(found->second));
+}
+
+Task<> Client::examine(NodePtr node) {
+    const ChannelPtr channel = node->channel;
+    const BootTime deadline = loop_.now() + examine_time;
+    const auto metadata = co_await log_in(channel, deadline);
+    if (metadata) {
+        etcdpb::RangeRequest request;
+        request.set_key(options_.prefix);
+        request.set_count_only(true);
+        const auto reply = co_await Channel::unary(channel, std::string(methods::range.path), *metadata,
+                                                   request.SerializeAsString(), deadline);
+        if (!reply || judge(reply->status).code == Errc::unavailable)
+            channel->lose("it does not answer, another endpoint does");
+    }
+    node->examined = false;
+}
+
 Task<Result<ChannelPtr>> Client::channel(io::Endpoint at, BootTime deadline) {
     NodePtr& place = nodes_[at.text()];
     if (!place) place = std::make_shared<Node>(at);
@@ -191,6 +217,7 @@ Task<Result<ChannelPtr>> Client::channel(io::Endpoint at, BootTime deadline) {
         if (!changed) co_return Error{Errc::timed_out, "no connection in time"};
     }
     if (node->channel && node->channel->usable()) co_return node->channel;
+    if (node->channel) co_return Error{Errc::unavailable, "the connection was lost at once"};
     co_return node->failure;
 }
 
@@ -285,15 +312,19 @@ Task<> Client::learn_members() {
     while (true) {
         const auto members = co_await call<etcdpb::MemberListResponse>(
             methods::member_list, etcdpb::MemberListRequest{}, loop_.now() + member_list_time);
+        bool complete = false;
         if (members) {
             std::vector<io::Endpoint> advertised;
-            for (const auto& member : members->response.members())
+            complete = true;
+            for (const auto& member : members->response.members()) {
+                if (member.clienturls().empty()) complete = false;  // it has not started yet
                 for (const auto& url : member.clienturls())
                     if (auto endpoint = usable_client_url(url, options_.secure, options_.endpoints))
                         advertised.push_back(std::move(*endpoint));
+            }
             rotation_.learn(advertised);
         }
-        co_await sleep_for(loop_, members ? options_.members_every : std::min<Duration>(10s, options_.members_every));
+        co_await sleep_for(loop_, complete ? options_.members_every : std::min(members_retry, options_.members_every));
     }
 }
 

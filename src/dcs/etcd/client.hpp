@@ -90,6 +90,8 @@ private:
     Task<Result<Bytes>> attempt(std::shared_ptr<Race> race, io::Endpoint at, Method method, std::string request,
                                 BootTime prepared_by, BootTime deadline);
     Task<> probe(BootTime deadline);
+    void suspect(const io::Endpoint& endpoint);
+    Task<> examine(NodePtr node);
 
     Task<Result<ChannelPtr>> channel(io::Endpoint at, BootTime deadline);
     Task<> connect(NodePtr node);

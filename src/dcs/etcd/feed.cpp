@@ -46,7 +46,9 @@ public:
 private:
     // The next answer; one that says the watch has been cancelled is an error.
     Task<Result<etcdpb::WatchResponse>> next(BootTime deadline, Call::Silence silence);
-    Task<Status> confirmed();
+    // That of the one that says the watch stands.
+    Task<Result<etcdpb::ResponseHeader>> confirmed();
+    Status check(const etcdpb::ResponseHeader& header);
 
     Client& client_;
     SnapshotCache& cache_;
@@ -68,8 +70,6 @@ Task<Result<etcdpb::WatchResponse>> Watch::next(BootTime deadline, Call::Silence
     if (!*message) co_return Error{Errc::unavailable, "the watch has ended"};
     etcdpb::WatchResponse response;
     if (!response.ParseFromString(**message)) co_return Error{Errc::unavailable, "its answer is not etcd's"};
-    if (!client_.accept(response.header(), TermGuard::Source::one_node))
-        co_return Error{Errc::unavailable, "the cluster has left it behind"};
     if (response.canceled()) {
         compacted_ = response.compact_revision() != 0;
         Error error = judge_watch(response.cancel_reason());
@@ -79,21 +79,31 @@ Task<Result<etcdpb::WatchResponse>> Watch::next(BootTime deadline, Call::Silence
     co_return response;
 }
 
-Task<Status> Watch::confirmed() {
+Status Watch::check(const etcdpb::ResponseHeader& header) {
+    if (!client_.accept(header, TermGuard::Source::one_node))
+        return Error{Errc::unavailable, "the cluster has left it behind"};
+    return Done{};
+}
+
+Task<Result<etcdpb::ResponseHeader>> Watch::confirmed() {
     const BootTime deadline = client_.loop().now() + start_time;
     while (true) {
         CASTLE_CO_TRY(const etcdpb::WatchResponse response, co_await next(deadline, Call::Silence::is_suspect));
-        if (response.created()) co_return Done{};
-        cache_.take_events(response, prefix_);
+        if (response.created()) co_return response.header();
     }
 }
 
 Task<Error> Watch::run(Revision from) {
     stream_.call.send(create_request(prefix_, from), false);
-    if (auto status = co_await confirmed(); !status) co_return std::move(status).error();
+    auto header = co_await confirmed();
+    if (!header) co_return std::move(header).error();
     // Whatever happened before the confirmation is in this read, whatever happens after it comes by the watch.
     auto read = co_await read_all(client_, cache_, prefix_, client_.loop().now() + read_time);
     if (!read) co_return std::move(read).error();
+    // The read knows best which cluster and which term it is. A store that stands before where we wanted to go on is
+    // another one, or was restored from a backup: the watch would wait for a revision that is far away.
+    if (auto status = check(*header); !status) co_return std::move(status).error();
+    if (number((*read)->revision) + 1 < number(from)) co_return Error{Errc::invalid, "the store has been replaced"};
     cache_.set_in_step(true);
     bool asked = false;
     while (true) {
@@ -101,8 +111,9 @@ Task<Error> Watch::run(Revision from) {
         auto response = co_await next(deadline, asked ? Call::Silence::is_suspect : Call::Silence::is_normal);
         if (response) {
             asked = false;
+            if (auto status = check(response->header()); !status) co_return std::move(status).error();
             if (cache_.last()->cluster_id != response->header().cluster_id())
-                co_return Error{Errc::unavailable, "the store has been replaced"};
+                co_return Error{Errc::invalid, "the store has been replaced"};
             cache_.take_events(*response, prefix_);
         } else if (response.error().code == Errc::timed_out && !asked) {
             asked = true;

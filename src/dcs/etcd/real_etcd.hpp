@@ -29,10 +29,12 @@ public:
     io::Endpoint endpoint(int member) const;
     std::string file(const std::string& name) const { return (dir_ / name).string(); }
 
+    int leader() const;  // which member etcd's leader is; -1 if there is none
     void freeze(int member);
     void thaw(int member);
-    void kill(int member);   // the process is gone when this returns
-    void start(int member);  // it accepts connections when this returns
+    void kill(int member);  // the process is gone when this returns
+    // It accepts connections when this returns.
+    void start(int member, const std::string& argument = "");
 
 private:
     struct Member {
@@ -45,8 +47,8 @@ private:
     std::vector<Member> members_;
 };
 
-// Runs a program to its end; fails the test unless it ends well.
-void run_program(const std::vector<std::string>& arguments);
+// Runs a program to its end, its output into a file; fails the test unless it ends well.
+void run_program(const std::vector<std::string>& arguments, const std::string& output = "/dev/null");
 // A CA, a server's certificate for 127.0.0.1 and localhost, a client's, and a second CA that nobody trusts.
 void make_certificates(const std::filesystem::path& dir);
 

@@ -106,6 +106,23 @@ io::Endpoint RealEtcd::endpoint(int member) const {
     return {"127.0.0.1", members_[static_cast<std::size_t>(member)].client_port};
 }
 
+int RealEtcd::leader() const {
+    const auto id_after = [](const std::string& text, const std::string& name) {
+        const auto at = text.find("\"" + name + "\":");
+        return at == text.npos ? ""
+                               : text.substr(at + name.size() + 3, text.find_first_of(",}", at) - at - name.size() - 3);
+    };
+    for (int i = 0; i < options_.members; ++i) {
+        const std::string output = file("status");
+        std::filesystem::remove(output);
+        run_program({"etcdctl", "--endpoints", endpoint(i).text(), "endpoint", "status", "-w", "json"}, output);
+        std::ifstream file(output);
+        const std::string text(std::istreambuf_iterator<char>(file), {});
+        if (!id_after(text, "leader").empty() && id_after(text, "leader") == id_after(text, "member_id")) return i;
+    }
+    return -1;
+}
+
 void RealEtcd::freeze(int member) {
     ::kill(members_[static_cast<std::size_t>(member)].pid, SIGSTOP);
 }
@@ -121,7 +138,7 @@ void RealEtcd::kill(int number) {
     member.pid = -1;
 }
 
-void RealEtcd::start(int number) {
+void RealEtcd::start(int number, const std::string& argument) {
     Member& member = members_[static_cast<std::size_t>(number)];
     const std::string name = "e" + std::to_string(number);
     std::string cluster;
@@ -143,10 +160,11 @@ void RealEtcd::start(int number) {
                                           "50",       "--election-timeout",
                                           "500"};
     if (options_.tls)
-        for (const char* argument : {"--client-cert-auth", "--trusted-ca-file", "ca.crt", "--cert-file", "server.crt",
-                                     "--key-file", "server.key"})
-            arguments.push_back(std::string(argument).starts_with("--") ? argument : file(argument));
+        for (const std::string part : {"--client-cert-auth", "--trusted-ca-file", "ca.crt", "--cert-file", "server.crt",
+                                       "--key-file", "server.key"})
+            arguments.push_back(part.starts_with("--") ? part : file(part));
     arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
+    if (!argument.empty()) arguments.push_back(argument);
     member.pid = spawn(arguments, file(name + ".log"));
 
     const auto deadline = std::chrono::steady_clock::now() + 20s;
@@ -167,8 +185,8 @@ void RealEtcd::start(int number) {
     }
 }
 
-void run_program(const std::vector<std::string>& arguments) {
-    const pid_t pid = spawn(arguments, "/dev/null");
+void run_program(const std::vector<std::string>& arguments, const std::string& output) {
+    const pid_t pid = spawn(arguments, output);
     if (pid <= 0) return;
     int status = -1;
     ::waitpid(pid, &status, 0);
@@ -178,13 +196,14 @@ void run_program(const std::vector<std::string>& arguments) {
 void make_certificates(const std::filesystem::path& dir) {
     const auto file = [&](const std::string& name) { return (dir / name).string(); };
     const auto authority = [&](const std::string& name) {
-        run_program({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=" + name,
-                     "-keyout", file(name + ".key"), "-out", file(name + ".crt")});
+        run_program({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                     "-days", "2", "-subj", "/CN=" + name, "-keyout", file(name + ".key"), "-out",
+                     file(name + ".crt")});
     };
     const auto certificate = [&](const std::string& name, const std::string& extensions) {
         std::ofstream(file(name + ".ext")) << extensions;
-        run_program({"openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=" + name, "-keyout",
-                     file(name + ".key"), "-out", file(name + ".csr")});
+        run_program({"openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                     "/CN=" + name, "-keyout", file(name + ".key"), "-out", file(name + ".csr")});
         run_program({"openssl", "x509", "-req", "-days", "2", "-in", file(name + ".csr"), "-CA", file("ca.crt"),
                      "-CAkey", file("ca.key"), "-CAcreateserial", "-extfile", file(name + ".ext"), "-out",
                      file(name + ".crt")});

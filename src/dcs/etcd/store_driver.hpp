@@ -51,6 +51,18 @@ public:
         return run(store_->write(std::move(writes), now() + patience));
     }
     Revision must_write(std::vector<core::KeyWrite> writes) { return must(write(std::move(writes))); }
+    // For keys that may be written twice: again while the outcome is in doubt, as during an election of etcd's.
+    void put(const std::string& key, const std::string& value) {
+        const BootTime end = now() + Duration{20'000};
+        while (true) {
+            const auto written = write({{key, value, false, {}}});
+            if (written) return;
+            if (written.error().code == Errc::denied || now() >= end) {
+                ADD_FAILURE() << written.error().message;
+                return;
+            }
+        }
+    }
     Result<ports::Renewal> renew(Duration life, std::optional<ports::Claim> claim = {},
                                  Duration patience = Duration{10'000}) {
         return run(store_->renew(life, std::move(claim), now() + patience));
