@@ -74,7 +74,7 @@ Task<Result<Client::Bytes>> Client::call_bytes(Method method, std::string reques
     std::vector<io::Endpoint> tried;  // in this round
     BootTime next_start = loop_.now();
     Duration pause = first_pause;
-    Error last{Errc::timed_out, "no time left"};
+    std::optional<Error> last;
     bool probing = false;
     Scope attempts(loop_);
     while (true) {
@@ -90,15 +90,17 @@ Task<Result<Client::Bytes>> Client::call_bytes(Method method, std::string reques
                 co_return std::move(finish.result);
             }
             last = std::move(finish.result).error();
-            const bool elsewhere = last.code == Errc::unavailable || last.code == Errc::timed_out;
-            if (!elsewhere || (!method.repeatable && last.effect == Effect::unknown)) co_return last;
+            const bool elsewhere = last->code == Errc::unavailable || last->code == Errc::timed_out;
+            if (!elsewhere || (!method.repeatable && last->effect == Effect::unknown)) co_return *last;
             rotation_.leave(finish.at);
             next_start = now;
         }
         if (now >= deadline) {
-            if (last.code == Errc::unavailable) last.code = Errc::timed_out;
-            last.effect = race->in_doubt ? Effect::unknown : Effect::none;
-            co_return last;
+            Error error = last ? *last : Error{Errc::timed_out, "no time left"};
+            if (!last && !running.empty()) error.message = "etcd " + running.front().at.text() + ": no answer in time";
+            error.code = Errc::timed_out;
+            error.effect = race->in_doubt ? Effect::unknown : Effect::none;
+            co_return error;
         }
         if (now >= next_start) {
             const auto& order = rotation_.order();

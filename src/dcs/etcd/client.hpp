@@ -71,8 +71,9 @@ public:
         Call call;
     };
     Task<Result<Stream>> open_watch(BootTime deadline);
-    void leave(const io::Endpoint& endpoint, const std::string& why);  // it failed: close it and try others first
-    void forget_token();                                               // the server did not like it
+    void avoid(const io::Endpoint& endpoint) { rotation_.leave(endpoint); }  // try others first
+    void leave(const io::Endpoint& endpoint, const std::string& why);        // and close the connection to it
+    void forget_token();                                                     // the server did not like it
     bool accept(const etcdpb::ResponseHeader& header, TermGuard::Source source);
 
     const std::vector<io::Endpoint>& endpoints() const { return rotation_.order(); }

@@ -151,7 +151,11 @@ Task<> feed(Client& client, SnapshotCache& cache, std::string prefix) {
             const Error error = co_await watch.run(from);
             cache.set_in_step(false);
             resume = !watch.compacted() && error.code != Errc::invalid;
-            if (!watch.compacted() && error.code != Errc::denied) client.leave(watch.at(), error.message);
+            // Silence is a reason to close the connection; a refusal may concern the watch alone.
+            if (error.code == Errc::timed_out)
+                client.leave(watch.at(), "its watch is silent");
+            else if (!watch.compacted() && error.code != Errc::denied && error.code != Errc::invalid)
+                client.avoid(watch.at());
         }
         if (loop.now() - begun > good_run) pause = first_pause;
         co_await sleep_for(loop, pause);
