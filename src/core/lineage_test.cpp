@@ -143,7 +143,6 @@ TEST(Evidence, EachKindNeedsWhatItSays) {
     EXPECT_EQ(kind([&](LastLeader& l, EvidenceInput& in) { nobody(l); in.lease_ended = std::nullopt; in.now = BootTime{130s}; }),
               "waited for its life");
     EXPECT_EQ(kind([&](LastLeader& l, EvidenceInput& in) { nobody(l); in.running_primary_here = true; }), "own leadership");
-    EXPECT_EQ(kind([](LastLeader& l, auto&) { l.name = ""; }), "own leadership");
 }
 
 }  // namespace
