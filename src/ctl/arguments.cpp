@@ -229,8 +229,13 @@ private:
     }
 
     std::string command_help() const {
-        return usage_line() + "\n  " + wrap(command_->summary, 2, 2) + "\n\nOptions:\n" +
-               definition_list(option_entries(command_->options));
+        std::string text = usage_line() + "\n  " + wrap(command_->summary, 2, 2) + "\n";
+        if (!command_->details.empty()) text += "\n  " + wrap(command_->details, 2, 2) + "\n";
+        text += "\nOptions:\n" + definition_list(option_entries(command_->options));
+        if (!command_->examples.empty()) text += "\nExamples:\n";
+        for (const std::string& example : command_->examples)
+            text += "  " + program_.name + " " + command_->name + " " + example + "\n";
+        return text;
     }
 
     const Program& program_;

@@ -34,6 +34,8 @@ struct Command {
     std::string summary;
     std::vector<Positional> positionals;
     std::vector<Option> options;
+    std::string details = {};                // what it does, for --help
+    std::vector<std::string> examples = {};  // arguments, for --help
 };
 
 struct Program {

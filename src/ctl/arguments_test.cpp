@@ -85,16 +85,18 @@ TEST(Arguments, MistakesAreToldInTheSameWords) {
 }
 
 TEST(Arguments, HelpLooksAsBefore) {
-    const auto help = parse("reinit --help");
+    const auto help = parse("reload --help");
     ASSERT_TRUE(std::holds_alternative<Help>(help));
-    EXPECT_EQ(std::get<Help>(help).text,
-              "Usage: patronictl reinit [OPTIONS] CLUSTER_NAME [MEMBER_NAMES]...\n\n  Reinitialize cluster "
-              "member\n\nOptions:\n"
-              "  --group INTEGER  Citus group\n"
-              "  --force          Do not ask for confirmation at any point\n"
-              "  --from-leader    Get basebackup from leader\n"
-              "  --wait           Wait until reinitialization completes\n"
-              "  --help           Show this message and exit.\n");
+    EXPECT_EQ(
+        std::get<Help>(help).text,
+        "Usage: patronictl reload [OPTIONS] CLUSTER_NAME [MEMBER_NAMES]...\n\n  Reload cluster member configuration\n\n"
+        "  Lets members read their local configuration files again.\n\nOptions:\n"
+        "  --group INTEGER                 Citus group\n"
+        "  -r, --role [leader|primary|standby-leader|replica|standby|any|master]\n"
+        "                                  Reload only members with this role\n"
+        "  --force                         Do not ask for confirmation at any point\n"
+        "  --help                          Show this message and exit.\n"
+        "\nExamples:\n  patronictl reload demo\n  patronictl reload demo n2 --force\n");
     EXPECT_TRUE(std::holds_alternative<Help>(parse("")));
     EXPECT_TRUE(std::holds_alternative<Help>(parse("--help")));
     for (const Command& command : program.commands) {
