@@ -105,8 +105,9 @@ ServerParameters server_parameters(const FileInputs& inputs) {
         for (const auto& [name, value] : parameters)
             if (!config::is_recovery_parameter(name)) out.values[name] = value;
     };
+    // convert_wal_keep() knows the defaults of wal_keep_size and wal_keep_segments.
     for (const auto& controlled : config::controlled_parameters())
-        if (!controlled.default_value.empty() && !controlled.name.starts_with("wal_keep_"))  // see below
+        if (!controlled.default_value.empty() && !controlled.name.starts_with("wal_keep_"))
             out.values[std::string(controlled.name)] = controlled.default_value;
     take(inputs.policy.parameters.base);
     if (inputs.role != Role::primary || !inputs.policy.parameters.of.empty()) {

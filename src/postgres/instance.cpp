@@ -142,6 +142,20 @@ void Instance::sync_view() {
     if (news) changed_.notify();
 }
 
+void Instance::take_options(InstanceOptions options) {
+    options.scope = site_.options.scope;
+    options.name = site_.options.name;
+    options.data_dir = site_.options.data_dir;
+    options.config_dir = site_.options.config_dir;
+    options.config_base_name = site_.options.config_base_name;
+    options.bin_dir = site_.options.bin_dir;
+    options.bin_names = site_.options.bin_names;
+    options.start_dir = site_.options.start_dir;
+    site_.options = std::move(options);
+    configured_ = false;
+    monitor_.reset();  // the superuser may be another
+}
+
 ConnParams Instance::local_params(const Credentials& credentials, const std::string& application) const {
     Address to{local_host(site_.options.listen_addresses), site_.options.port};
     std::string socket_dir;

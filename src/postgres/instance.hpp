@@ -45,6 +45,10 @@ public:
     Task<Result<Divergence>> compare(core::Upstream source, BootTime deadline) override;
     void callback(std::string action, std::string role) override;
 
+    // The local configuration was read again. What cannot change while we run (the data directory, the programs, the
+    // names) stays as it was; configure() with force brings the rest to the server.
+    void take_options(InstanceOptions options);
+
     // How the local server is reached: postmaster.pid says where it listens, the options as whom.
     ConnParams local_params(const Credentials& credentials, const std::string& application) const;
     // For SQL of others (the REST interface's, backup's), as the superuser.

@@ -68,8 +68,8 @@ TEST(Lifecycle, PrimaryStandbyPromoteAndRewind) {
     EXPECT_EQ(*verdict, Divergence::diverged);
     ASSERT_OK(world.run(one.instance->rewind(two.address(), {})));
     EXPECT_FALSE(file_exists(one.options.data_dir + ".rewinding"));
-    ASSERT_OK(world.run(one.instance->start_standby(two.address(), {})));
     ASSERT_OK(world.run(two.instance->keep_slots({"one"}, true)));
+    ASSERT_OK(world.run(one.instance->start_standby(two.address(), {})));
     ASSERT_TRUE(one.eventually([&] { return one.view().streaming && one.view().timeline == Timeline{2}; })) << world.journal.all;
     ASSERT_TRUE(one.eventually([&] { return one.sql("SELECT count(*) FROM t WHERE i < 2") == "2"; }));
     EXPECT_EQ(one.sql("SELECT count(*) FROM t"), "2");

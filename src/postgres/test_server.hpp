@@ -21,7 +21,9 @@ namespace castle::postgres::test {
 
 using namespace std::chrono_literals;
 
+// Another version's programs: PGCASTLE_TEST_BIN_DIR=/usr/lib/postgresql/17/bin.
 inline std::string bin_dir() {
+    if (const char* wanted = ::getenv("PGCASTLE_TEST_BIN_DIR")) return wanted;
     for (const char* path : {"/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/17/bin", "/usr/lib/postgresql/16/bin"})
         if (::access((std::string(path) + "/postgres").c_str(), X_OK) == 0) return path;
     return {};
@@ -138,7 +140,9 @@ struct Node {
     std::string sql(std::string text) {
         auto connection = world.run(instance->connect_local("test", world.in(10s)));
         if (!connection) return "error: " + connection.error().message;
-        auto rows = world.run((*connection)->query("SET search_path = public; " + text, world.in(20s)));
+        auto path = world.run((*connection)->query("SET search_path = public", world.in(5s)));
+        if (!path) return "error: " + path.error().message;
+        auto rows = world.run((*connection)->query(std::move(text), world.in(20s)));
         return rows ? rows->text(0, 0) : "error: " + rows.error().message;
     }
 
@@ -158,6 +162,6 @@ struct Node {
 
 #define ASSERT_OK(...)                                                       \
     do {                                                                     \
-        const auto ok_result = (__VA_ARGS__);                                \
+        const auto& ok_result = (__VA_ARGS__);                               \
         ASSERT_TRUE(ok_result) << ok_result.error().message;                 \
     } while (false)
