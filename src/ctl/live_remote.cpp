@@ -3,7 +3,7 @@
 
 #include "ctl/remote.hpp"
 #include "dcs/etcd/etcd_store.hpp"
-#include "dcs/etcd/from_config.hpp"
+#include "dcs/store_factory.hpp"
 #include "io/clock.hpp"
 #include "io/http_client.hpp"
 #include "io/loop.hpp"
@@ -87,9 +87,8 @@ private:
 
     Result<dcs::EtcdStore*> open(const std::string& prefix) {
         if (store_ && prefix == prefix_) return store_.get();
-        if (!local_.store) return local_.store.error();
-        CASTLE_TRY(dcs::EtcdOptions options, dcs::etcd_options(*local_.store, prefix));
-        options.watch = false;
+        CASTLE_TRY(dcs::EtcdOptions options, dcs::etcd_options(local_, {.watch = false}));
+        options.prefix = prefix;
         store_ = std::make_unique<dcs::EtcdStore>(loop_, std::move(options));
         prefix_ = prefix;
         return store_.get();
