@@ -109,7 +109,7 @@ std::variant<WatchWritesOptions, int> read_watch_writes(std::vector<std::string>
         "With a command after --, runs it under these writes and ends when its effect is over.\n",
         "pgcastle watch-writes");
     add_directory(app, options.dir);
-    app.add_option("--connection", options.connection, "A libpq connection string, instead of the cluster in --dir")
+    app.add_option("--connection", options.connection, "A connection string (key=value ...), instead of the cluster in --dir")
         ->type_name("TEXT");
     app.add_option("--seconds", options.seconds, "End after that time (default: on Ctrl-C)")->type_name("S");
     app.footer(
