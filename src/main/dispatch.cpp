@@ -27,6 +27,7 @@ on this machine
   up          a whole cluster in one directory: etcd, agents, servers; `up` again resumes it
   status      how it is
   down        stop it; the data stays
+  watch-writes  a client that writes and tells which gaps it sees
 
 on every node
   agent FILE              the agent: keeps this node's PostgreSQL (as `patroni FILE`)
@@ -97,6 +98,7 @@ int dispatch(int argc, char** argv) {
     if (command == "up") return node::up(rest(argc, argv, 2));
     if (command == "down") return node::down(rest(argc, argv, 2));
     if (command == "status") return node::status(rest(argc, argv, 2));
+    if (command == "watch-writes") return node::watch_writes(rest(argc, argv, 2));
     if (command == "simulate") return sim::run(rest(argc, argv, 2));
     if (command == "ctl") {
         argv[1] = argv[0];
