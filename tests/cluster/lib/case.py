@@ -41,14 +41,15 @@ class ClusterCase(unittest.TestCase):
         self.addCleanup(self._expect_whole_and_sound)  # added first, so it runs after the test's own clean-ups
 
     def run(self, result=None):
-        bad_before = len(result.failures) + len(result.errors)
+        before = len(result.failures) + len(result.errors)
+        self._failed = lambda: len(result.failures) + len(result.errors) > before
         super().run(result)
-        if len(result.failures) + len(result.errors) > bad_before and self.cluster:
+        if self._failed() and self.cluster:
             self._show_logs()
             self._discard()
 
     def _expect_whole_and_sound(self):
-        if not self._outcome.success:
+        if self._failed():
             return  # it failed already; the next test gets a new cluster
         cluster = self.cluster
         for member in cluster:
@@ -68,8 +69,11 @@ class ClusterCase(unittest.TestCase):
             except OSError as error:
                 out.write(f"{error}\n")
         out.write("\n==== the store\n")
-        for key in cluster.etcd.keys("/service/") if cluster.etcd.process else []:
-            out.write(f"{key} = {(cluster.etcd.get(key) or '')[:400]}\n")
+        try:
+            for key in cluster.etcd.keys("/service/"):
+                out.write(f"{key} = {(cluster.etcd.get(key) or '')[:400]}\n")
+        except OSError as error:
+            out.write(f"{error}\n")
         keep = os.environ.get("CASTLE_LAB_LOGS")
         if keep:
             name = re.sub(r"\W+", "-", self.id())

@@ -20,6 +20,7 @@ class Cluster:
         self.timing = timing or (SHORT if kind.is_ours else SHORT_PEER)
         self.parameters = parameters or {"shared_buffers": "16MB"}
         self.directory = tempfile.mkdtemp(prefix="castle-lab-")
+        processes.directories.add(self.directory)
         os.chmod(self.directory, 0o755)
         processes.give_to_owner(self.directory)
         self.etcd = Etcd(self.directory)
