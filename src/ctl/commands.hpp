@@ -12,6 +12,8 @@ Status history(Session& session);
 Status show_config(Session& session);
 Status version(Session& session);
 Status dsn(Session& session);
+// query.cpp
+Status query(Session& session);
 // edit_config.cpp
 Status edit_config(Session& session);
 // switchover.cpp

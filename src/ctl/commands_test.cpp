@@ -459,6 +459,42 @@ TEST_F(Commands, RemoveAsksThreeTimes) {
     EXPECT_EQ(cluster.keys, (std::map<std::string, std::string>{{"/service/demo2/leader", "x"}}));
 }
 
+TEST_F(Commands, QueryRunsOnTheChosenMember) {
+    const auto rows = [](std::vector<std::vector<boost::json::value>> values) {
+        return SqlRows{{"a", "b"}, std::move(values)};
+    };
+    const auto in_recovery = [](bool yes) { return SqlRows{{"pg_is_in_recovery"}, {{boost::json::value(yes)}}}; };
+    const std::string ask = " SELECT pg_catalog.pg_is_in_recovery()";
+    cluster.sql["10.0.0.1 S"] = rows({{1, "x"}, {nullptr, true}});
+    cluster.sql["10.0.0.2 S"] = rows({{2, "y"}});
+    cluster.sql["10.0.0.1" + ask] = in_recovery(false);
+    cluster.sql["10.0.0.2" + ask] = in_recovery(true);
+    EXPECT_EQ(run("query demo -c S"), 0);
+    EXPECT_EQ(terminal.output, "a\tb\n1\tx\nNone\tTrue\n");
+    EXPECT_EQ(run("query demo -c S --format json --username u --password -d db", {"secret"}), 0);
+    EXPECT_THAT(terminal.output, EndsWith("[{\"a\": 1, \"b\": \"x\"}, {\"a\": null, \"b\": true}]\n"));
+    EXPECT_EQ(cluster.logins.back(), "u:secret@10.0.0.1:5432/db");
+    EXPECT_EQ(run("query demo -c S -m n2 --delimiter ;"), 0);
+    EXPECT_EQ(terminal.output, "a;b\n2;y\n");
+    EXPECT_EQ(run("query demo -c S -r replica"), 0);
+    EXPECT_EQ(terminal.output, "a\tb\n2\ty\n");
+    EXPECT_EQ(run("query demo -c wrong"), 0);
+    EXPECT_EQ(terminal.output, "2026-03-04 05:00:00\tERROR, SQLSTATE: 42601\n");
+    cluster.no_sql = {"10.0.0.1"};
+    EXPECT_EQ(run("query demo -c S"), 0);
+    EXPECT_EQ(terminal.output, "2026-03-04 05:00:00\tNo connection to role 'leader' is available\n");
+    EXPECT_EQ(run("query demo -c S -m n1 --format json"), 0);
+    EXPECT_EQ(terminal.output, "[{}]\n");
+    EXPECT_THAT(terminal.errors, EndsWith("2026-03-04 05:00:00 No connection to member n1 is available\n"));
+    cluster.no_sql = {};
+    cluster.sql["10.0.0.1" + ask] = in_recovery(true);
+    EXPECT_EQ(run("query demo -c S -r primary"), 0);
+    EXPECT_THAT(terminal.output, HasSubstr("No connection to role 'primary' is available"));
+    EXPECT_EQ(run("query demo"), 1);
+    EXPECT_EQ(run("query demo -c S -f x"), 1);
+    EXPECT_EQ(run("query demo -c S -m x -r any"), 1);
+}
+
 TEST_F(Commands, CitusClustersAreListedByGroup) {
     cluster.keys = {{"/service/c/0/leader", "a"}, {"/service/c/0/members/a", "{}"}, {"/service/c/1/members/b", "{}"}};
     variables = {{"PATRONI_CITUS_GROUP", "0"}, {"PATRONI_CITUS_DATABASE", "d"}, {"PATRONI_SCOPE", "c"}};

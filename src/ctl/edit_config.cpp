@@ -1,10 +1,6 @@
 // edit-config: from the present dynamic configuration to a wanted one, shown as a difference, written by
 // compare-and-swap.
 #include <boost/json/serialize.hpp>
-#include <cerrno>
-#include <fstream>
-#include <sstream>
-#include <system_error>
 
 #include "base/text.hpp"
 #include "config/dynamic.hpp"
@@ -13,20 +9,11 @@
 #include "config/yaml_text.hpp"
 #include "ctl/commands.hpp"
 #include "ctl/edit_values.hpp"
+#include "ctl/options.hpp"
 #include "ctl/unified_diff.hpp"
 
 namespace castle::ctl {
 namespace {
-
-Result<std::string> read_source(Session& session, const std::string& file) {
-    if (file == "-") return session.terminal.read_all();
-    std::ifstream stream(file, std::ios::binary);
-    std::ostringstream content;
-    if (stream) content << stream.rdbuf();
-    if (!stream)
-        return refused("cannot read " + file + ": " + std::error_code(errno, std::generic_category()).message());
-    return content.str();
-}
 
 Result<boost::json::object> read_configuration(std::string_view text) {
     CASTLE_TRY(boost::json::value value, config::parse_yaml_value(text));

@@ -60,6 +60,8 @@ public:
         return Answer{response.status, std::move(response.body)};
     }
 
+    Result<std::unique_ptr<SqlSession>> connect_sql(const SqlLogin& login) override { return ctl::connect_sql(login); }
+
     WallTime now() const override { return io::wall_now(); }
 
     Zone zone() const override {

@@ -1,7 +1,6 @@
 // Commands that change nothing: list, topology, history, show-config, version, dsn.
 #include <algorithm>
 #include <boost/json/parse.hpp>
-#include <charconv>
 
 #include "base/text.hpp"
 #include "config/dynamic.hpp"
@@ -9,28 +8,11 @@
 #include "config/yaml_text.hpp"
 #include "core/scalar.hpp"
 #include "ctl/commands.hpp"
+#include "ctl/options.hpp"
 #include "ctl/version.hpp"
 
 namespace castle::ctl {
 namespace {
-
-// Between two looks of -w; nothing: look once.
-std::optional<Duration> watch_interval(const Parsed& args) {
-    if (const auto text = args.maybe("watch")) {
-        double seconds = 0;
-        std::from_chars(text->data(), text->data() + text->size(), seconds);
-        return Duration(static_cast<std::int64_t>(std::clamp(seconds, 0.1, 86'400.0) * 1000));
-    }
-    if (args.has("W")) return std::chrono::seconds(2);
-    return {};
-}
-
-Result<Format> format_of(const Parsed& args) {
-    const std::string name = args.text("format", "pretty");
-    const auto format = parse_format(name);
-    if (!format) return refused("Unknown output format \"" + name + "\"; one of pretty, tsv, json, yaml");
-    return *format;
-}
 
 Status list_once(Session& session, const std::vector<std::string>& clusters, Format format) {
     if (session.args.has("timestamp")) session.terminal.line(timestamp_seconds(session.remote));

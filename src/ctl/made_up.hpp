@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ public:
         return answer;
     }
     std::string read_all() override { return input; }
+    Result<std::string> ask_secret(std::string_view) override { return read_line().value_or(""); }
     bool shows_to_person() const override { return false; }
     Result<std::string> edit(std::string_view text, std::string_view) override {
         seen_by_editor = text;
@@ -41,11 +43,29 @@ public:
 struct MadeUpCluster {
     std::map<std::string, std::string> keys;
     std::map<std::string, std::deque<Answer>> answers;  // by "POST n1 restart"; none left: the member is unreachable
+    std::map<std::string, SqlRows> sql;
+    std::vector<std::string> logins;  // "user:password@host:port/dbname"
+    std::set<std::string> no_sql;     // hosts that cannot be connected to
     std::vector<std::string> requests;
     std::vector<std::string> writes;  // "config={...}"
     bool conflict = false;
     std::function<void(MadeUpCluster&)> while_sleeping = [](MadeUpCluster&) {};
     int sleeps = 0;
+};
+
+// A server that answers by the text of the statement: "host statement" to rows; what it does not know is an error.
+class MadeUpSql final : public SqlSession {
+public:
+    MadeUpSql(MadeUpCluster& cluster, std::string host) : cluster_(cluster), host_(std::move(host)) {}
+    Result<SqlRows> execute(const std::string& sql) override {
+        const auto found = cluster_.sql.find(host_ + " " + sql);
+        if (found == cluster_.sql.end()) return Error{Errc::failed, "42601"};
+        return found->second;
+    }
+
+private:
+    MadeUpCluster& cluster_;
+    std::string host_;
 };
 
 class MadeUpRemote final : public Remote {
@@ -82,6 +102,12 @@ public:
         Answer answer = left.front();
         left.pop_front();
         return answer;
+    }
+    Result<std::unique_ptr<SqlSession>> connect_sql(const SqlLogin& login) override {
+        cluster_.logins.push_back(login.user + ":" + login.password + "@" + login.host + ":" + login.port + "/" +
+                                  login.dbname);
+        if (cluster_.no_sql.contains(login.host)) return Error{Errc::unavailable, "connection refused"};
+        return std::unique_ptr<SqlSession>(std::make_unique<MadeUpSql>(cluster_, login.host));
     }
     WallTime now() const override {
         return WallTime{std::chrono::sys_days{std::chrono::year{2026} / 3 / 4} + std::chrono::hours(5)};

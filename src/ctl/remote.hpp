@@ -11,6 +11,7 @@
 #include "config/local.hpp"
 #include "core/snapshot.hpp"
 #include "ctl/schedule.hpp"
+#include "ctl/sql.hpp"
 
 namespace castle::ctl {
 
@@ -32,6 +33,8 @@ public:
     // body is JSON. Any status is an answer.
     virtual Result<Answer> request(const std::string& method, const std::string& url, const std::string& endpoint,
                                    const std::optional<std::string>& body) = 0;
+
+    virtual Result<std::unique_ptr<SqlSession>> connect_sql(const SqlLogin& login) = 0;
 
     virtual WallTime now() const = 0;
     virtual Zone zone() const = 0;

@@ -18,13 +18,14 @@ struct Entry {
     bool needs_cluster;    // its name may come from `scope`
     bool group_of_config;  // --group defaults to citus.group
 };
-constexpr std::array<Entry, 16> entries{{
+constexpr std::array<Entry, 17> entries{{
     {"list", list, false, false},
     {"topology", topology, false, false},
     {"history", history, true, true},
     {"show-config", show_config, true, true},
     {"version", version, false, false},
     {"dsn", dsn, true, false},
+    {"query", query, true, false},
     {"edit-config", edit_config, true, true},
     {"switchover", switchover, true, false},
     {"failover", failover, true, false},

@@ -2,6 +2,7 @@
 
 #include <spawn.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -129,6 +130,24 @@ std::optional<std::string> RealTerminal::read_line() {
 
 std::string RealTerminal::read_all() {
     return {std::istreambuf_iterator<char>(std::cin), {}};
+}
+
+Result<std::string> RealTerminal::ask_secret(std::string_view text) {
+    termios before{};
+    const bool terminal = ::tcgetattr(STDIN_FILENO, &before) == 0;
+    err(text);
+    if (terminal) {
+        termios silent = before;
+        silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    }
+    const auto answer = read_line();
+    if (terminal) {
+        ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+        err("\n");
+    }
+    if (!answer) return Error{Errc::cancelled, "Aborted!"};
+    return *answer;
 }
 
 bool RealTerminal::shows_to_person() const {

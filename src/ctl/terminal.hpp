@@ -16,7 +16,8 @@ public:
     virtual void err(std::string_view text) = 0;
     virtual std::optional<std::string> read_line() = 0;  // nothing at the end of input
     virtual std::string read_all() = 0;
-    virtual bool shows_to_person() const = 0;  // standard output is a terminal
+    virtual Result<std::string> ask_secret(std::string_view text) = 0;  // what is typed is not shown
+    virtual bool shows_to_person() const = 0;                           // standard output is a terminal
     // Lets the person edit a text; a file ending in `suffix` is handed to the editor.
     virtual Result<std::string> edit(std::string_view text, std::string_view suffix) = 0;
     // Shows a text that may be longer than the screen.
@@ -38,6 +39,7 @@ public:
     void err(std::string_view text) override;
     std::optional<std::string> read_line() override;
     std::string read_all() override;
+    Result<std::string> ask_secret(std::string_view text) override;
     bool shows_to_person() const override;
     Result<std::string> edit(std::string_view text, std::string_view suffix) override;
     void page(std::string_view text) override;
