@@ -117,8 +117,10 @@ Task<> delete_asides(const Site& site) {
         if (linked) command.argv.insert(command.argv.end(), linked->begin(), linked->end());
         command.argv.push_back(path);
         const auto removed = co_await site.programs.must(std::move(command));
-        if (removed) site.info("deleted " + path + ", which is replaced by a complete copy");
-        else site.warn("delete " + path + ": " + removed.error().message);
+        if (removed)
+            site.info("deleted " + path + ", which is replaced by a complete copy");
+        else
+            site.warn("delete " + path + ": " + removed.error().message);
     }
 }
 
@@ -130,7 +132,8 @@ Task<Status> clear_unfinished(const Site& site) {
             if (entry.path().filename() != "lost+found") found.push_back(entry.path().string());
         return found;
     };
-    CASTLE_CO_TRY(const std::vector<std::string> found, co_await site.loop.on_worker(std::move(list), site.in(file_patience)));
+    CASTLE_CO_TRY(const std::vector<std::string> found,
+                  co_await site.loop.on_worker(std::move(list), site.in(file_patience)));
     if (found.empty()) co_return Done{};
     Command command{.argv = {"/bin/rm", "-rf", "--one-file-system", "--"}};
     command.argv.insert(command.argv.end(), found.begin(), found.end());
@@ -139,7 +142,11 @@ Task<Status> clear_unfinished(const Site& site) {
 }
 
 Task<Status> prepare_empty(const Site& site) {
-    auto job = [path = site.options.data_dir, owner = site.owner()]() -> Status { return make_directory(path, 0700, owner); };
+    auto job = [path = site.options.data_dir, owner = site.owner()]() -> Status {
+        std::error_code error;
+        fs::create_directories(fs::path(path).parent_path(), error);
+        return make_directory(path, 0700, owner);
+    };
     co_return co_await site.loop.on_worker(std::move(job), site.in(file_patience));
 }
 

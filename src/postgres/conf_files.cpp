@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/text.hpp"
-#include "core/cluster.hpp"
 #include "config/units.hpp"
+#include "core/cluster.hpp"
 
 namespace castle::postgres {
 namespace {
@@ -25,7 +25,8 @@ const std::optional<Lines>& lines_for(const PerRole<std::optional<Lines>>& lists
     return own ? own : lists.base;
 }
 
-std::string file_path(const InstanceOptions& options, const Parameters& values, const char* name, const char* fallback) {
+std::string file_path(const InstanceOptions& options, const Parameters& values, const char* name,
+                      const char* fallback) {
     const auto found = values.find(name);
     if (found == values.end() || found->second.empty()) return config_dir(options) + "/" + fallback;
     return found->second.starts_with('/') ? found->second : config_dir(options) + "/" + found->second;
@@ -61,8 +62,7 @@ void raise_to_primary(const FileInputs& inputs, ServerParameters& out) {
 
 // How the upstream is reached, and how we identify ourselves there.
 std::string primary_conninfo(const FileInputs& inputs, const core::Upstream& upstream) {
-    ConnParams params =
-        connect_params({upstream.host, upstream.port}, inputs.options.replication, inputs.version);
+    ConnParams params = connect_params({upstream.host, upstream.port}, inputs.options.replication, inputs.version);
     if (!inputs.options.replication.password.empty()) params["passfile"] = inputs.passfile;
     params["application_name"] = inputs.options.name;
     if (!inputs.options.krbsrvname.empty()) params["krbsrvname"] = inputs.options.krbsrvname;
@@ -151,7 +151,8 @@ Parameters recovery_parameters(const FileInputs& inputs) {
     out["primary_conninfo"] = inputs.following.upstream && !inputs.following.upstream->host.empty()
                                   ? primary_conninfo(inputs, *inputs.following.upstream)
                                   : "";
-    out["primary_slot_name"] = inputs.policy.use_slots && inputs.following.own_slot ? core::slot_name(inputs.options.name) : "";
+    out["primary_slot_name"] =
+        inputs.policy.use_slots && inputs.following.own_slot ? core::slot_name(inputs.options.name) : "";
     return out;
 }
 
@@ -241,8 +242,8 @@ std::vector<std::string> server_environment(const std::vector<std::string>& ours
 
 std::vector<std::string> client_environment(const std::vector<std::string>& ours) {
     constexpr std::string_view meant_for_libpq[] = {
-        "PGHOST",     "PGHOSTADDR",    "PGPORT",    "PGDATABASE", "PGUSER",   "PGPASSWORD",           "PGPASSFILE",
-        "PGSERVICE",  "PGSERVICEFILE", "PGOPTIONS", "PGAPPNAME",  "PGDATA",   "PGTARGETSESSIONATTRS", "PGREQUIREPEER"};
+        "PGHOST",    "PGHOSTADDR",    "PGPORT",    "PGDATABASE", "PGUSER", "PGPASSWORD",           "PGPASSFILE",
+        "PGSERVICE", "PGSERVICEFILE", "PGOPTIONS", "PGAPPNAME",  "PGDATA", "PGTARGETSESSIONATTRS", "PGREQUIREPEER"};
     std::vector<std::string> kept;
     for (const std::string& variable : server_environment(ours)) {
         const std::string_view name = std::string_view(variable).substr(0, variable.find('='));

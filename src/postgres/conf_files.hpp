@@ -36,7 +36,7 @@ struct FileInputs {
     Version version;
     Role role = Role::replica;
     Following following;
-    std::string passfile;  // for primary_conninfo
+    std::string passfile;                      // for primary_conninfo
     std::optional<wire::ControlData> control;  // for the minimums of a standby
 };
 

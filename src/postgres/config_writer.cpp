@@ -122,7 +122,8 @@ Task<Parameters> ConfigWriter::checked(Parameters values) {
 }
 
 Task<Result<WrittenConfig>> ConfigWriter::write(WantedConfig wanted) {
-    FileInputs inputs{site_.options, wanted.policy, site_.version, wanted.role, wanted.following, pgpass_path(), wanted.control};
+    FileInputs inputs{site_.options,    wanted.policy, site_.version, wanted.role,
+                      wanted.following, pgpass_path(), wanted.control};
     WrittenConfig written;
     written.parameters = server_parameters(inputs);
     written.parameters.values = co_await checked(written.parameters.values);
@@ -138,7 +139,8 @@ Task<Result<WrittenConfig>> ConfigWriter::write(WantedConfig wanted) {
                  .recovery = wanted.following.custom_recovery && !wanted.following.standby,
                  .keep_auto_conf = wanted.keep_auto_conf};
     if (wanted.following.standby && wanted.following.upstream && !site_.options.replication.password.empty())
-        job.pgpass = pgpass_text({wanted.following.upstream->host, wanted.following.upstream->port}, site_.options.replication);
+        job.pgpass =
+            pgpass_text({wanted.following.upstream->host, wanted.following.upstream->port}, site_.options.replication);
     auto done = co_await site_.loop.on_worker(std::move(job), site_.in(file_patience));
     if (!done) co_return std::move(done).error().in("write the configuration of PostgreSQL");
     written.changed = *done;
@@ -147,7 +149,8 @@ Task<Result<WrittenConfig>> ConfigWriter::write(WantedConfig wanted) {
 
 std::vector<std::string> ConfigWriter::arguments(const WantedConfig& wanted, const ServerParameters& parameters,
                                                  const std::string& program) const {
-    const FileInputs inputs{site_.options, wanted.policy, site_.version, wanted.role, wanted.following, {}, wanted.control};
+    const FileInputs inputs{site_.options, wanted.policy, site_.version, wanted.role, wanted.following, {},
+                            wanted.control};
     return postmaster_arguments(inputs, parameters, program);
 }
 

@@ -18,8 +18,8 @@ struct WantedConfig {
     std::optional<wire::ControlData> control;
     enum class Signals { keep, set };  // whether standby.signal and recovery.signal are set for the next start
     Signals signals = Signals::keep;
-    bool bootstrapping = false;           // pg_hba.conf lets us in without password
-    bool keep_auto_conf = false;          // the settings of recovery in postgresql.auto.conf stay
+    bool bootstrapping = false;   // pg_hba.conf lets us in without password
+    bool keep_auto_conf = false;  // the settings of recovery in postgresql.auto.conf stay
 };
 
 struct WrittenConfig {

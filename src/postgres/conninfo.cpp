@@ -8,10 +8,25 @@
 namespace castle::postgres {
 namespace {
 
-constexpr std::string_view order[] = {
-    "dbname",   "user",    "passfile",    "host",        "port",      "sslmode",          "sslcompression",
-    "sslcert",  "sslkey",  "sslpassword", "sslrootcert", "sslcrl",    "sslcrldir",        "application_name",
-    "krbsrvname", "gssencmode", "channel_binding", "target_session_attrs", "sslnegotiation"};
+constexpr std::string_view order[] = {"dbname",
+                                      "user",
+                                      "passfile",
+                                      "host",
+                                      "port",
+                                      "sslmode",
+                                      "sslcompression",
+                                      "sslcert",
+                                      "sslkey",
+                                      "sslpassword",
+                                      "sslrootcert",
+                                      "sslcrl",
+                                      "sslcrldir",
+                                      "application_name",
+                                      "krbsrvname",
+                                      "gssencmode",
+                                      "channel_binding",
+                                      "target_session_attrs",
+                                      "sslnegotiation"};
 
 bool known_to(const std::string& key, Version version) {
     if (key == "sslcrldir") return version.sslcrldir();
@@ -38,7 +53,9 @@ std::string escape_pgpass(std::string_view value) {
     return text;
 }
 
-bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool is_blank(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 }  // namespace
 
@@ -60,7 +77,8 @@ std::string conninfo_text(const ConnParams& params) {
         if (found != params.end() && !found->second.empty()) append(text, key, found->second);
     }
     for (const auto& [key, value] : params)
-        if (key != "password" && !value.empty() && std::find(std::begin(order), std::end(order), key) == std::end(order))
+        if (key != "password" && !value.empty() &&
+            std::find(std::begin(order), std::end(order), key) == std::end(order))
             append(text, key, value);
     return text;
 }
@@ -110,8 +128,8 @@ std::string pgpass_text(const Address& to, const Credentials& credentials) {
         hosts.push_back("localhost");
     std::string text;
     for (const std::string& host : hosts)
-        text += escape_pgpass(host) + ":" + std::to_string(to.port) + ":*:" + escape_pgpass(credentials.username) + ":" +
-                escape_pgpass(credentials.password) + "\n";
+        text += escape_pgpass(host) + ":" + std::to_string(to.port) + ":*:" + escape_pgpass(credentials.username) +
+                ":" + escape_pgpass(credentials.password) + "\n";
     return text;
 }
 

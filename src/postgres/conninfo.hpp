@@ -24,8 +24,8 @@ struct Address {
 // Without application_name and dbname.
 ConnParams connect_params(const Address& to, const Credentials& credentials, Version version);
 
-// key=value ..., in the order of the contract, without the keys whose values are empty; what is not in that order comes last. The
-// password never gets in.
+// key=value ..., in the order of the contract, without the keys whose values are empty; what is not in that order comes
+// last. The password never gets in.
 std::string conninfo_text(const ConnParams& params);
 
 // Reads key='value' pairs, as libpq does. Errc::invalid for broken text.

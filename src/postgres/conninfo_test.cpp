@@ -6,9 +6,10 @@ namespace castle::postgres {
 namespace {
 
 TEST(Conninfo, KeepsTheOrderOfTheContractAndHidesThePassword) {
-    ConnParams params{{"port", "5433"},     {"host", "10.0.0.1"}, {"user", "repl"},        {"password", "secret"},
+    ConnParams params{{"port", "5433"},      {"host", "10.0.0.1"}, {"user", "repl"},           {"password", "secret"},
                       {"sslmode", "prefer"}, {"passfile", "/p"},   {"application_name", "n 1"}};
-    EXPECT_EQ(conninfo_text(params), "user=repl passfile=/p host=10.0.0.1 port=5433 sslmode=prefer application_name=n\\ 1");
+    EXPECT_EQ(conninfo_text(params),
+              "user=repl passfile=/p host=10.0.0.1 port=5433 sslmode=prefer application_name=n\\ 1");
 }
 
 TEST(Conninfo, ReadsWhatItWrites) {

@@ -38,7 +38,8 @@ int look_into(const std::string& path) {
 }
 
 bool same_directory(const std::string& a, const std::string& b) {
-    struct stat first {}, second {};
+    struct stat first {
+    }, second{};
     return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 && first.st_dev == second.st_dev &&
            first.st_ino == second.st_ino;
 }
@@ -54,7 +55,7 @@ bool runs_postgres(pid_t pid) {
     std::string program = process_link(pid, "exe");
     if (const auto mark = program.rfind(" (deleted)"); mark != program.npos) program.resize(mark);
     const auto slash = program.rfind('/');
-    return slash != program.npos && program.substr(slash + 1).starts_with("postgres");
+    return slash != program.npos && program.find("postgres", slash) != program.npos;
 }
 
 // A server that replaces its control file while we read shows a wrong checksum for a moment.
@@ -79,8 +80,10 @@ void read_postmaster(const std::string& data_dir, DataDirState& state) {
     const auto file = parse_postmaster_file(*content);
     if (!file) return;
     if (file->single_user) return;
-    if (is_postmaster(file->pid, data_dir)) state.postmaster = *file;
-    else state.stale_pid = file->pid;
+    if (is_postmaster(file->pid, data_dir))
+        state.postmaster = *file;
+    else
+        state.stale_pid = file->pid;
 }
 
 void read_history(const std::string& data_dir, Timeline known, DataDirState& state) {
@@ -172,8 +175,9 @@ DataDirState read_data_dir(const std::string& data_dir, Timeline timeline) {
     }
     if (!version_file && version_file.error().code == Errc::not_found) {
         state.kind = DataDir::foreign;
-        state.problem = data_dir + " is not empty and holds no PostgreSQL data directory (PG_VERSION is missing); name "
-                                   "another directory in postgresql.data_dir, or empty this one";
+        state.problem = data_dir +
+                        " is not empty and holds no PostgreSQL data directory (PG_VERSION is missing); name "
+                        "another directory in postgresql.data_dir, or empty this one";
         return state;
     }
     if (!version_file) {

@@ -1,5 +1,5 @@
-// What the files of a data directory say: whether it is one, its control data, its postmaster's file, its timeline history.
-// Blocking calls that own all they use: they run on the loop's worker.
+// What the files of a data directory say: whether it is one, its control data, its postmaster's file, its timeline
+// history. Blocking calls that own all they use: they run on the loop's worker.
 #pragma once
 
 #include <sys/types.h>

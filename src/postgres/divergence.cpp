@@ -12,8 +12,8 @@ Divergence judge_divergence(const LocalEnd& local, Timeline primary,
     for (const auto& [timeline, switchpoint] : history) {
         if (timeline != local.timeline) continue;
         if (!local.was_primary) return local.lsn > switchpoint ? Divergence::diverged : Divergence::none;
-        // A primary's checkpoint record begins at lsn. Only if it was its very last, and the successor has replayed it to
-        // the end before it branched off, nothing is left over.
+        // A primary's checkpoint record begins at lsn. Only if it was its very last, and the successor has replayed it
+        // to the end before it branched off, nothing is left over.
         if (local.lsn >= switchpoint || !local.shutdown_checkpoint_end) return Divergence::diverged;
         return *local.shutdown_checkpoint_end == switchpoint ? Divergence::none : Divergence::diverged;
     }

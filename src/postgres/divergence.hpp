@@ -13,7 +13,7 @@ namespace castle::postgres {
 
 struct LocalEnd {
     Timeline timeline{};
-    Lsn lsn;                      // replayed or received, or of the last checkpoint if it was a primary
+    Lsn lsn;  // replayed or received, or of the last checkpoint if it was a primary
     bool was_primary = false;
     std::optional<Lsn> shutdown_checkpoint_end;  // of a cleanly shut down primary
 };

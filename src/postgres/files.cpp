@@ -31,7 +31,9 @@ void sync_directory(const std::string& path) {
 }  // namespace
 
 Error file_error(std::string_view doing, const std::string& path, int error) {
-    const Errc code = error == ENOENT ? Errc::not_found : error == EACCES || error == EPERM ? Errc::denied : Errc::failed;
+    const Errc code = error == ENOENT                     ? Errc::not_found
+                      : error == EACCES || error == EPERM ? Errc::denied
+                                                          : Errc::failed;
     return {code, std::string(doing) + " " + path + ": " + std::generic_category().message(error)};
 }
 
@@ -105,11 +107,13 @@ Status make_directory(const std::string& path, mode_t mode, const Owner& owner) 
     if (::mkdir(path.c_str(), mode) != 0) {
         if (errno != EEXIST) return file_error("make directory", path, errno);
         struct stat status {};
-        if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return file_error("make directory", path, ENOTDIR);
+        if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
+            return file_error("make directory", path, ENOTDIR);
         if (status.st_uid == owner.uid) return Done{};
     }
     if (::chmod(path.c_str(), mode) != 0) return file_error("set the mode of", path, errno);
-    if (::geteuid() == 0 && ::chown(path.c_str(), owner.uid, owner.gid) != 0) return file_error("give away", path, errno);
+    if (::geteuid() == 0 && ::chown(path.c_str(), owner.uid, owner.gid) != 0)
+        return file_error("give away", path, errno);
     return Done{};
 }
 

@@ -19,7 +19,8 @@ Status write_file(const std::string& path, std::string_view content, mode_t mode
 Status remove_file(const std::string& path);
 bool file_exists(const std::string& path);
 
-// The mode of new files: in the data directory group access as the directory itself has it; elsewhere what the umask leaves.
+// The mode of new files: in the data directory group access as the directory itself has it; elsewhere what the umask
+// leaves.
 mode_t file_mode(const std::string& path, const std::string& data_dir);
 
 Status make_directory(const std::string& path, mode_t mode, const Owner& owner);

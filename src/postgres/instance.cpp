@@ -19,6 +19,8 @@ using namespace std::chrono_literals;
 // A look must not hold a cycle up for longer, whatever the server does.
 constexpr Duration look_patience = 3s;
 
+constexpr const char* dynamic_file = "/patroni.dynamic.json";
+
 struct Raise {
     bool& flag;
     Signal& lowered;
@@ -51,7 +53,8 @@ std::string local_host(const std::string& listen_addresses) {
     const std::vector<std::string> all = split(listen_addresses, ',');
     for (const std::string& raw : all) {
         const std::string address = lower(trim(raw));
-        if (address == "*" || address == "0.0.0.0" || address == "::" || address == "127.0.0.1" || address == "localhost")
+        if (address == "*" || address == "0.0.0.0" || address == "::" || address == "127.0.0.1" ||
+            address == "localhost")
             return "localhost";
     }
     return all.empty() ? "localhost" : std::string(trim(all[0]));
@@ -73,12 +76,16 @@ Task<Result<std::unique_ptr<Instance>>> Instance::open(io::Loop& loop, InstanceO
     if (files.major != 0 && files.major != version.major())
         co_return Error{Errc::invalid, "the data directory " + options.data_dir + " belongs to PostgreSQL " +
                                            std::to_string(files.major) + ", but the programs are version " +
-                                           std::to_string(version.major()) + "; correct postgresql.bin_dir or run pg_upgrade"};
+                                           std::to_string(version.major()) +
+                                           "; correct postgresql.bin_dir or run pg_upgrade"};
     Site site{loop, journal, std::move(options), std::move(programs), version};
     std::unique_ptr<Instance> instance(new Instance(std::move(site), launcher));
     co_await instance->process_.refresh(loop.now() + 30s);
     instance->sync_view();
     CASTLE_CO_CHECK(co_await instance->clear_interrupted_rewind());
+    auto recall = [path = instance->site_.options.data_dir + dynamic_file] { return read_file(path); };
+    auto remembered = co_await loop.on_worker(std::move(recall), loop.now() + 30s);
+    if (remembered) instance->remembered_dynamic_ = *std::move(remembered);
     co_return instance;
 }
 
@@ -128,6 +135,7 @@ void Instance::sync_view() {
         view_.accepting = false;
         view_.in_recovery = true;  // until it says otherwise: never take somebody for a primary by mistake
         view_.pending_restart.clear();
+        asked_in_recovery_ = true;
     }
     if (view_.process == ProcessState::running && view_.control) {
         if (view_.control->state == core::ControlState::in_production) view_.in_recovery = false;
@@ -197,6 +205,7 @@ Task<Status> Instance::read_running(BootTime deadline) {
     monitor_ = std::move(connection);
     const bool recovered = view_.in_recovery;
     CASTLE_CO_TRY(std::vector<std::string> waiting, apply_look(*rows, view_));
+    asked_in_recovery_ = view_.in_recovery;
     view_.looked_at = asked;
     view_.accepting = true;
     process_.set_known_timeline(view_.timeline);
@@ -208,13 +217,17 @@ Task<Status> Instance::read_running(BootTime deadline) {
 // A change made by others (ALTER SYSTEM, an edited file and a reload) shows in pg_settings, the value it will have in
 // pg_file_settings.
 Task<> Instance::read_pending_restart(std::vector<std::string> waiting, BootTime deadline) {
-    const auto ignored = [](const std::string& name) { return config::is_recovery_parameter(name) || name == "hot_standby"; };
-    std::erase_if(waiting, [&](const std::string& name) { return ignored(name) || view_.pending_restart.contains(name); });
+    const auto ignored = [](const std::string& name) {
+        return config::is_recovery_parameter(name) || name == "hot_standby";
+    };
+    std::erase_if(waiting,
+                  [&](const std::string& name) { return ignored(name) || view_.pending_restart.contains(name); });
     if (waiting.empty() || !monitor_) co_return;
     auto rows = co_await monitor_->query(pending_restart_query(waiting), deadline);
     if (!rows) co_return;
     for (std::size_t row = 0; row < rows->size(); ++row)
-        view_.pending_restart[rows->text(row, 0)] = {rows->text(row, 1), rows->is_null(row, 2) ? "?" : rows->text(row, 2)};
+        view_.pending_restart[rows->text(row, 0)] = {rows->text(row, 1),
+                                                     rows->is_null(row, 2) ? "?" : rows->text(row, 2)};
 }
 
 Task<> Instance::look(BootTime deadline) {
@@ -261,6 +274,21 @@ WantedConfig Instance::wanted() const {
     wanted.following = following_;
     wanted.control = process_.files().control;
     return wanted;
+}
+
+// So that the next agent knows how to run this server before it has reached the store.
+Task<> Instance::remember_dynamic() {
+    if (dynamic_json_.empty() || dynamic_json_ == remembered_dynamic_) co_return;
+    if (process_.files().kind != core::DataDir::present) co_return;
+    auto job = [content = dynamic_json_, options = site_.options, owner = site_.owner()]() -> Status {
+        const std::string path = options.data_dir + dynamic_file;
+        return write_file(path, content, file_mode(path, options.data_dir), owner);
+    };
+    auto written = co_await site_.loop.on_worker(std::move(job), site_.in(10s));
+    if (written)
+        remembered_dynamic_ = dynamic_json_;
+    else
+        site_.warn("remember the dynamic configuration: " + written.error().message);
 }
 
 Task<Status> Instance::checkpoint(BootTime deadline) {

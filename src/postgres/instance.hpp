@@ -19,8 +19,8 @@ namespace castle::postgres {
 
 class Instance final : public ports::Server {
 public:
-    // Finds the owner and the programs; fails with a message for the operator if there is no PostgreSQL, one that is not
-    // supported, or one of another version than the data directory. The launcher must outlive the instance.
+    // Finds the owner and the programs; fails with a message for the operator if there is no PostgreSQL, one that is
+    // not supported, or one of another version than the data directory. The launcher must outlive the instance.
     static Task<Result<std::unique_ptr<Instance>>> open(io::Loop& loop, InstanceOptions options, Launcher& launcher,
                                                         ports::Journal& journal);
     ~Instance() override;
@@ -48,6 +48,9 @@ public:
     // The local configuration was read again. What cannot change while we run (the data directory, the programs, the
     // names) stays as it was; configure() with force brings the rest to the server.
     void take_options(InstanceOptions options);
+
+    // The dynamic configuration that the data directory remembers from an earlier run; empty if it has none.
+    const std::string& remembered_dynamic() const { return remembered_dynamic_; }
 
     // How the local server is reached: postmaster.pid says where it listens, the options as whom.
     ConnParams local_params(const Credentials& credentials, const std::string& application) const;
@@ -87,7 +90,9 @@ private:
     Task<Status> basebackup(core::Upstream source, CancelToken cancel);
     // instance_configure.cpp
     Task<Status> compare_settings(WrittenConfig written, bool force, BootTime deadline);
+    Task<Status> adopt_role();
     Task<Status> apply_config(bool force);
+    Task<> remember_dynamic();
     Task<> run_callback(std::string action, std::vector<std::string> argv, CancelToken cancel);
     Task<Result<std::string>> program_passfile(core::Upstream source, Credentials credentials);
 
@@ -95,7 +100,7 @@ private:
     ServerProcess process_;
     ConfigWriter writer_;
     Policy policy_;
-    std::string dynamic_json_;
+    std::string dynamic_json_, remembered_dynamic_;
     std::optional<std::string> sync_names_;
     bool configured_ = false;
     bool bootstrapping_ = false;
@@ -106,6 +111,7 @@ private:
     Signal changed_;
     Signal::Subscription on_process_;
     ConnectionPtr monitor_;
+    bool asked_in_recovery_ = true;  // what the present server itself has answered last
     bool looking_ = false;
     Signal looked_;
     std::map<std::string, CancelSource> callbacks_running_;

@@ -55,8 +55,9 @@ Task<Status> Instance::bootstrap(CancelToken cancel) {
     if (process_.pid() != 0) co_return Error{Errc::conflict, "PostgreSQL runs already"};
     const DataDirState& files = process_.files();
     if (files.kind != core::DataDir::empty)
-        co_return Error{Errc::invalid, files.problem.empty() ? "the data directory is not empty; a new cluster needs an empty one"
-                                                             : files.problem};
+        co_return Error{Errc::invalid, files.problem.empty()
+                                           ? "the data directory is not empty; a new cluster needs an empty one"
+                                           : files.problem};
     const Lower bootstrapping(bootstrapping_);
     auto made = co_await run_bootstrap(cancel);
     if (made) co_return Done{};
@@ -110,6 +111,7 @@ Task<Status> Instance::run_bootstrap(CancelToken cancel) {
     auto saved = co_await writer_.back_up();
     if (!saved) site_.warn("copy the configuration of PostgreSQL: " + saved.error().message);
     co_await look(site_.in(5s));
+    co_await remember_dynamic();
     co_return Done{};
 }
 
@@ -121,7 +123,8 @@ Task<Status> Instance::run_initdb(CancelToken cancel) {
     std::optional<PasswordFile> password;
     if (!superuser.password.empty()) {
         password.emplace(superuser.password, site_.owner());
-        if (!password->good()) co_return Error{Errc::failed, "write the password file for initdb (" + password->path() + ")"};
+        if (!password->good())
+            co_return Error{Errc::failed, "write the password file for initdb (" + password->path() + ")"};
         command.argv.push_back("--pwfile=" + password->path());
     }
     const auto& options = site_.options.bootstrap.initdb_options;
@@ -143,7 +146,9 @@ Task<Status> Instance::run_custom_bootstrap(CancelToken cancel) {
         command.argv.push_back("--datadir=" + site_.options.data_dir);
         command.argv.insert(command.argv.end(), custom.options.begin(), custom.options.end());
     }
-    command.on_line = [this](std::string_view line) { site_.info(site_.options.bootstrap.method + ": " + std::string(line)); };
+    command.on_line = [this](std::string_view line) {
+        site_.info(site_.options.bootstrap.method + ": " + std::string(line));
+    };
     auto made = co_await site_.programs.must(std::move(command), BootTime::max(), cancel);
     if (!made) co_return std::move(made).error();
     co_return Done{};
@@ -155,7 +160,8 @@ Task<Status> Instance::post_bootstrap(CancelToken cancel) {
     if (first.username.empty()) first.username = site_.owner().name;
     ConnParams params = local_params(first, "Patroni heartbeat");
     params["options"] = "-c statement_timeout=0 -c search_path=pg_catalog";
-    CASTLE_CO_TRY(ConnectionPtr connection, co_await Connection::connect(site_.loop, std::move(params), deadline, cancel));
+    CASTLE_CO_TRY(ConnectionPtr connection,
+                  co_await Connection::connect(site_.loop, std::move(params), deadline, cancel));
     CASTLE_CO_CHECK(co_await ensure_user(*connection, site_.options.superuser, "SUPERUSER", deadline));
     CASTLE_CO_CHECK(co_await run_post_script(cancel));
     const Credentials& replication = site_.options.replication;
@@ -165,7 +171,8 @@ Task<Status> Instance::post_bootstrap(CancelToken cancel) {
     }
     const auto& rewind = site_.options.rewind;
     if (rewind && !rewind->username.empty() && rewind->username != superuser) {
-        CASTLE_CO_CHECK(co_await ensure_user(*connection, *rewind, rewind->username == replication.username ? "REPLICATION" : "",
+        CASTLE_CO_CHECK(co_await ensure_user(*connection, *rewind,
+                                             rewind->username == replication.username ? "REPLICATION" : "",
                                              site_.in(query_patience)));
         CASTLE_CO_CHECK(co_await grant_rewind(*connection, rewind->username, site_.in(query_patience)));
     }

@@ -35,8 +35,11 @@ Task<Status> Instance::clone(core::Upstream source, CancelToken cancel) {
     for (const std::string& name : policy_.create_replica_methods) {
         const auto method = policy_.replica_methods.find(name);
         const bool keeps = method != policy_.replica_methods.end() && method->second.keep_data;
-        if (!keeps) CASTLE_CO_CHECK(co_await clear_for_copy("it is replaced by a copy of " + source.host + ":" + std::to_string(source.port)));
-        auto made = name == "basebackup" ? co_await basebackup(source, cancel) : co_await run_replica_method(name, source, cancel);
+        if (!keeps)
+            CASTLE_CO_CHECK(co_await clear_for_copy("it is replaced by a copy of " + source.host + ":" +
+                                                    std::to_string(source.port)));
+        auto made = name == "basebackup" ? co_await basebackup(source, cancel)
+                                         : co_await run_replica_method(name, source, cancel);
         co_await process_.refresh(site_.in(30s));
         if (made && process_.files().kind != core::DataDir::present)
             made = Error{Errc::failed, name + " left no usable data directory" +
@@ -48,7 +51,8 @@ Task<Status> Instance::clone(core::Upstream source, CancelToken cancel) {
             following_ = {};
             co_await process_.refresh(site_.in(10s));
             sync_view();
-            site_.info("the data directory is a copy of " + source.host + ":" + std::to_string(source.port) + " now (" + name + ")");
+            site_.info("the data directory is a copy of " + source.host + ":" + std::to_string(source.port) + " now (" +
+                       name + ")");
             co_await delete_asides(site_);
             co_return Done{};
         }

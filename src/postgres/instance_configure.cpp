@@ -25,19 +25,27 @@ Task<Status> Instance::configure(std::string dynamic_json, bool force) {
     dynamic_json_ = std::move(dynamic_json);
     configured_ = true;
     if (process_.files().kind != core::DataDir::present || bootstrapping_ || rewinding_) co_return Done{};
-    // A server that was running when we came: what it is decides which parameters are its.
-    if (process_.state() == core::ProcessState::running && view_.accepting && monitor_) {
-        if (!view_.in_recovery) {
-            role_ = Role::primary;
-            following_ = {};
-        } else if (!following_.standby) {
-            following_ = Following::of(view_.upstream);
-            auto slot = co_await monitor_->query("SELECT pg_catalog.current_setting('primary_slot_name')", site_.in(query_patience));
-            following_.own_slot = slot && slot->text(0, 0) == core::slot_name(site_.options.name);
-            role_ = role_for(false, std::nullopt);
-        }
-    }
+    co_await remember_dynamic();
+    CASTLE_CO_CHECK(co_await adopt_role());
     co_return co_await apply_config(force);
+}
+
+// A server that was running when we came: what it is decides which parameters are its, and whom it follows stays.
+Task<Status> Instance::adopt_role() {
+    if (process_.state() != core::ProcessState::running || !view_.accepting) co_return Done{};
+    if (!view_.in_recovery) {
+        role_ = Role::primary;
+        following_ = {};
+        co_return Done{};
+    }
+    if (following_.standby) co_return Done{};
+    CASTLE_CO_TRY(ConnectionPtr connection, co_await connect_local("Patroni heartbeat", site_.in(query_patience)));
+    CASTLE_CO_TRY(const Rows slot, co_await connection->query("SELECT pg_catalog.current_setting('primary_slot_name')",
+                                                              site_.in(query_patience)));
+    following_ = Following::of(view_.upstream);
+    following_.own_slot = slot.text(0, 0) == core::slot_name(site_.options.name);
+    role_ = role_for(false, std::nullopt);
+    co_return Done{};
 }
 
 Task<Status> Instance::apply_config(bool force) {
@@ -67,13 +75,16 @@ Task<Status> Instance::compare_settings(WrittenConfig written, bool force, BootT
             if (!after || after->text(0, 0) != before->text(0, 0)) break;
         }
         if (written.changed || diff.reload) site_.info("PostgreSQL has read its changed configuration");
-        callback("on_reload", role_ == Role::primary ? "primary" : role_ == Role::standby_leader ? "standby_leader" : "replica");
+        callback("on_reload", role_ == Role::primary          ? "primary"
+                              : role_ == Role::standby_leader ? "standby_leader"
+                                                              : "replica");
     }
     const auto old = view_.pending_restart;
     view_.pending_restart = std::move(diff.restart);
     for (const auto& [name, change] : view_.pending_restart)
         if (!old.contains(name))
-            site_.info("changed " + name + " from '" + change.old_value + "' to '" + change.new_value + "' (restart might be required)");
+            site_.info("changed " + name + " from '" + change.old_value + "' to '" + change.new_value +
+                       "' (restart might be required)");
     connection.reset();
     co_await look(deadline);
     co_return Done{};
@@ -88,9 +99,18 @@ Task<Status> Instance::set_synchronous_standby_names(std::optional<std::string> 
 
 Task<Status> Instance::keep_slots(std::vector<std::string> wanted, bool drop_unknown) {
     if (process_.state() != core::ProcessState::running) co_return Error{Errc::unavailable, "PostgreSQL does not run"};
+    // Nearly always all is as it should be, and the last look says so.
+    const bool all_there = std::ranges::all_of(wanted, [&](const std::string& name) {
+        const auto found = view_.slots.find(name);
+        return found != view_.slots.end() && found->second.physical;
+    });
+    const bool none_more = !drop_unknown || view_.slots.size() == wanted.size();
+    if (view_.accepting && all_there && none_more) co_return Done{};
+
     const BootTime deadline = site_.in(query_patience);
     CASTLE_CO_TRY(ConnectionPtr connection, co_await connect_local("Patroni heartbeat", deadline));
-    auto kept = co_await sync_slots(*connection, SlotWishes{std::move(wanted), drop_unknown, policy_, view_.in_recovery}, deadline);
+    auto kept = co_await sync_slots(*connection,
+                                    SlotWishes{std::move(wanted), drop_unknown, policy_, view_.in_recovery}, deadline);
     if (!kept) co_return std::move(kept).error().in("replication slots");
     for (const std::string& line : kept->done) site_.info(line);
     for (const std::string& line : kept->problems) site_.warn(line);
@@ -105,7 +125,8 @@ void Instance::callback(std::string action, std::string role) {
         site_.error("callback " + action + ": " + argv.error().message);
         return;
     }
-    for (const std::string& argument : {action, role == "promoted" ? std::string("primary") : role, site_.options.scope})
+    for (const std::string& argument :
+         {action, role == "promoted" ? std::string("primary") : role, site_.options.scope})
         argv->push_back(argument);
     // A new one ends the one before; a reload is no change of state and must not end one that tells of it.
     CancelSource& running = callbacks_running_[action == "on_reload" ? action : ""];
@@ -117,7 +138,8 @@ void Instance::callback(std::string action, std::string role) {
 Task<> Instance::run_callback(std::string action, std::vector<std::string> argv, CancelToken cancel) {
     Command command{.argv = std::move(argv), .directory = site_.options.start_dir};
     auto outcome = co_await site_.programs.run(std::move(command), BootTime::max(), cancel);
-    if (!outcome && outcome.error().code != Errc::cancelled) site_.error("callback " + action + ": " + outcome.error().message);
+    if (!outcome && outcome.error().code != Errc::cancelled)
+        site_.error("callback " + action + ": " + outcome.error().message);
     if (outcome && !outcome->ok()) site_.error("callback " + action + ": " + outcome->reason());
 }
 

@@ -32,7 +32,8 @@ Task<Result<PrimarySays>> ask_walsender(io::Loop& loop, ConnParams params, Timel
     params["replication"] = "true";
     CASTLE_CO_TRY(ConnectionPtr connection, co_await Connection::connect(loop, std::move(params), deadline));
     CASTLE_CO_TRY(const Rows system, co_await connection->query("IDENTIFY_SYSTEM", deadline));
-    PrimarySays says{system.text(0, 0), Timeline{static_cast<std::uint32_t>(system.integer(0, 1))}, system.lsn(0, 2), {}};
+    PrimarySays says{
+        system.text(0, 0), Timeline{static_cast<std::uint32_t>(system.integer(0, 1))}, system.lsn(0, 2), {}};
     if (number(says.timeline) <= 1 || number(says.timeline) <= number(wanted)) co_return says;
     CASTLE_CO_TRY(const Rows history,
                   co_await connection->query("TIMELINE_HISTORY " + std::to_string(number(says.timeline)), deadline));
@@ -44,10 +45,13 @@ Task<Result<PrimarySays>> ask_walsender(io::Loop& loop, ConnParams params, Timel
 Task<Status> ensure_checkpointed(io::Loop& loop, ConnParams params, BootTime deadline) {
     params["options"] = "-c statement_timeout=0 -c search_path=pg_catalog";
     CASTLE_CO_TRY(ConnectionPtr connection, co_await Connection::connect(loop, std::move(params), deadline));
-    CASTLE_CO_TRY(const Rows rows, co_await connection->query(
-        "SELECT pg_catalog.pg_is_in_recovery(), CASE WHEN pg_catalog.pg_is_in_recovery() THEN true ELSE "
-        "(SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()) = "
-        "('x' || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8))::bit(32)::int END", deadline));
+    CASTLE_CO_TRY(const Rows rows,
+                  co_await connection->query(
+                      "SELECT pg_catalog.pg_is_in_recovery(), CASE WHEN pg_catalog.pg_is_in_recovery() THEN true ELSE "
+                      "(SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()) = "
+                      "('x' || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, "
+                      "8))::bit(32)::int END",
+                      deadline));
     if (rows.truth(0, 0)) co_return Error{Errc::unavailable, "the source of the rewind is no primary"};
     if (rows.truth(0, 1)) co_return Done{};
     auto done = co_await connection->query("CHECKPOINT", std::max(deadline, loop.now() + checkpoint_patience));
@@ -63,7 +67,9 @@ public:
     RewindMark& operator=(const RewindMark&) = delete;
     ~RewindMark() { flag_ = false; }
 
-    Status set(const Owner& owner) { return write_file(path_, "a pg_rewind of the directory beside this file is under way\n", 0600, owner); }
+    Status set(const Owner& owner) {
+        return write_file(path_, "a pg_rewind of the directory beside this file is under way\n", 0600, owner);
+    }
     void lift() { ::unlink(path_.c_str()); }
 
 private:
@@ -88,9 +94,12 @@ Task<Result<ports::Server::Divergence>> Instance::compare(core::Upstream source,
         co_return Divergence::unknown;
     } else if (control.state == State::shut_down) {
         local = {control.timeline, control.checkpoint, true, {}};
-        auto end = co_await record_end(site_, control.timeline, control.checkpoint, control.wal_segment_bytes, deadline);
-        if (end) local.shutdown_checkpoint_end = *end;
-        else site_.warn("find the end of the shutdown checkpoint: " + end.error().message);
+        auto end =
+            co_await record_end(site_, control.timeline, control.checkpoint, control.wal_segment_bytes, deadline);
+        if (end)
+            local.shutdown_checkpoint_end = *end;
+        else
+            site_.warn("find the end of the shutdown checkpoint: " + end.error().message);
     } else if (control.min_recovery_end.known()) {
         local = {control.min_recovery_timeline, control.min_recovery_end, false, {}};
     } else {
@@ -114,8 +123,9 @@ Task<Result<Lsn>> Instance::last_record(BootTime deadline) {
     if (process_.pid() != 0) co_return Error{Errc::conflict, "PostgreSQL runs"};
     const auto& control = process_.files().control;
     if (!control) co_return Error{Errc::failed, "there is no control file"};
-    const Timeline timeline =
-        number(control->min_recovery_timeline) > number(control->timeline) ? control->min_recovery_timeline : control->timeline;
+    const Timeline timeline = number(control->min_recovery_timeline) > number(control->timeline)
+                                  ? control->min_recovery_timeline
+                                  : control->timeline;
     const Lsn from = control->state == State::shut_down ? control->checkpoint : control->redo;
     co_return co_await wal_end(site_, timeline, from, control->wal_segment_bytes, deadline);
 }
@@ -131,7 +141,8 @@ Task<Status> Instance::rewind(core::Upstream source, CancelToken cancel) {
     if (files.kind != core::DataDir::present || !files.control)
         co_return Error{Errc::invalid, "there is no data directory to rewind"};
     if (files.control->checksum_version == 0 && !files.control->wal_log_hints)
-        co_return Error{Errc::invalid, "pg_rewind needs data checksums or wal_log_hints, and the data directory has neither"};
+        co_return Error{Errc::invalid,
+                        "pg_rewind needs data checksums or wal_log_hints, and the data directory has neither"};
     CASTLE_CO_TRY(const std::string program, site_.programs.path("pg_rewind"));
 
     const Credentials credentials = site_.options.rewind ? *site_.options.rewind : site_.options.superuser;
@@ -157,9 +168,11 @@ Task<Status> Instance::rewind(core::Upstream source, CancelToken cancel) {
     const bool in_data_dir = config_dir(site_.options) == site_.options.data_dir;
     const auto restore = policy_.recovery_conf.find("restore_command");
     const bool restores = restore != policy_.recovery_conf.end() || policy_.parameters.base.contains("restore_command");
-    if (restores && (in_data_dir || site_.version.rewind_takes_config_file())) command.argv.push_back("--restore-target-wal");
+    if (restores && (in_data_dir || site_.version.rewind_takes_config_file()))
+        command.argv.push_back("--restore-target-wal");
     if (!in_data_dir && site_.version.rewind_takes_config_file())
-        command.argv.push_back("--config-file=" + config_dir(site_.options) + "/" + site_.options.config_base_name + ".conf");
+        command.argv.push_back("--config-file=" + config_dir(site_.options) + "/" + site_.options.config_base_name +
+                               ".conf");
     command.argv.insert(command.argv.end(), policy_.rewind_options.begin(), policy_.rewind_options.end());
     if (!passfile.empty()) command.environment.push_back("PGPASSFILE=" + passfile);
     command.directory = site_.options.data_dir;

@@ -61,12 +61,15 @@ Task<Status> Instance::start(WantedConfig wanted, CancelToken cancel) {
         if (!stopped) site_.error(stopped.error().message);
         co_return std::move(ready).error();
     }
-    if (!ready) co_return Error{Errc::failed, "PostgreSQL does not start: " + co_await why_not_started(std::move(argv), ready.error().message)};
+    if (!ready)
+        co_return Error{Errc::failed, "PostgreSQL does not start: " +
+                                          co_await why_not_started(std::move(argv), ready.error().message)};
     if (!wanted.bootstrapping) {
         auto saved = co_await writer_.back_up();
         if (!saved) site_.warn("copy the configuration of PostgreSQL: " + saved.error().message);
     }
     co_await look(site_.in(query_patience));
+    co_await remember_dynamic();
     co_return Done{};
 }
 
@@ -101,16 +104,15 @@ Task<Status> Instance::await_primary(BootTime deadline, CancelToken cancel) {
         if (control && control->state == wire::ControlData::State::in_production) {
             const BootTime patience = std::min(deadline, site_.in(query_patience));
             co_await look(patience);
-            if (view_.accepting && !view_.in_recovery) {
-                auto asked = co_await monitor_->query("SELECT pg_catalog.pg_is_in_recovery()", patience);
-                if (asked && !asked->truth(0, 0)) co_return Done{};
-            } else if (view_.read_failed) {
-                problem = "it cannot be asked";
-            }
+            if (process_.pid() == pid && view_.accepting && !asked_in_recovery_) co_return Done{};
+            if (view_.read_failed) problem = "it cannot be asked";
         }
-        if (cancel.cancelled()) co_return Error{Errc::cancelled, "waiting for PostgreSQL to become primary was given up"};
-        if (site_.loop.now() >= deadline) co_return Error{Errc::timed_out, "PostgreSQL did not become primary in time: " + problem};
-        const bool news = co_await wait_past(site_.loop, process_.changed(), seen, std::min(deadline, site_.in(pause)), cancel);
+        if (cancel.cancelled())
+            co_return Error{Errc::cancelled, "waiting for PostgreSQL to become primary was given up"};
+        if (site_.loop.now() >= deadline)
+            co_return Error{Errc::timed_out, "PostgreSQL did not become primary in time: " + problem};
+        const bool news =
+            co_await wait_past(site_.loop, process_.changed(), seen, std::min(deadline, site_.in(pause)), cancel);
         if (!news) co_await process_.refresh(std::min(deadline, site_.in(5s)));
     }
 }
@@ -119,7 +121,8 @@ Task<Status> Instance::promote(CancelToken cancel) {
     co_await process_.refresh(site_.in(5s));
     sync_view();
     if (process_.pid() == 0) co_return Error{Errc::failed, "PostgreSQL does not run; there is nothing to promote"};
-    if (process_.state() != ProcessState::running) co_return Error{Errc::failed, "PostgreSQL is still starting or already stopping"};
+    if (process_.state() != ProcessState::running)
+        co_return Error{Errc::failed, "PostgreSQL is still starting or already stopping"};
     if (cancel.cancelled()) co_return Error{Errc::cancelled, "the promotion was given up"};
     const auto& control = process_.files().control;
     if (control && control->state != wire::ControlData::State::in_production) {
@@ -132,14 +135,19 @@ Task<Status> Instance::promote(CancelToken cancel) {
     auto promoted = co_await await_primary(BootTime::max(), cancel);
     if (!promoted) co_return std::move(promoted).error().in("promote");
     following_ = {};
-    auto configured = co_await apply_config(false);
-    if (!configured) site_.warn("configure the new primary: " + configured.error().message);
+    // Most configurations are the same in both roles; then the files stay as they are until the next change.
+    const bool differs = !policy_.parameters.of.empty() || !policy_.pg_hba.of.empty() || !policy_.pg_ident.of.empty();
+    if (differs) {
+        auto configured = co_await apply_config(false);
+        if (!configured) site_.warn("configure the new primary: " + configured.error().message);
+    }
     co_return Done{};
 }
 
 Task<Status> Instance::follow(std::optional<core::Upstream> upstream) {
     if (process_.pid() == 0) co_return Error{Errc::failed, "PostgreSQL does not run"};
-    if (!view_.in_recovery) co_return Error{Errc::conflict, "PostgreSQL is primary; it follows nobody without a restart"};
+    if (!view_.in_recovery)
+        co_return Error{Errc::conflict, "PostgreSQL is primary; it follows nobody without a restart"};
     following_ = Following::of(upstream);
     role_ = role_for(false, upstream);
     CASTLE_CO_TRY(const WrittenConfig written, co_await writer_.write(wanted()));

@@ -24,7 +24,8 @@ class Launcher {
 public:
     virtual ~Launcher() = default;
 
-    // Starts it in a session of its own, working in the data directory. Answers once exec has succeeded, with its process id.
+    // Starts it in a session of its own, working in the data directory. Answers once exec has succeeded, with its
+    // process id.
     virtual Task<Result<pid_t>> start(PostmasterCommand command) = 0;
 
     // Ends the postmaster and everything below it at once; answers when nothing of it is left.

@@ -26,8 +26,9 @@ TEST(Lifecycle, PrimaryStandbyPromoteAndRewind) {
     EXPECT_TRUE(one.view().control->checksums);
     EXPECT_EQ(one.view().server_version / 10'000, one.instance->version().major());
     EXPECT_TRUE(core::valid_system_id(one.view().control->system_id));
-    EXPECT_EQ(one.sql("SELECT string_agg(rolname, ',' ORDER BY rolname) FROM pg_roles WHERE rolname IN ('repl', 'rewinder')"),
-              "repl,rewinder");
+    EXPECT_EQ(
+        one.sql("SELECT string_agg(rolname, ',' ORDER BY rolname) FROM pg_roles WHERE rolname IN ('repl', 'rewinder')"),
+        "repl,rewinder");
     EXPECT_EQ(one.sql("SELECT rolsuper FROM pg_roles WHERE rolname = 'boss'"), "t");
     EXPECT_EQ(one.sql("SELECT current_setting('cluster_name')"), "demo");
     EXPECT_EQ(one.sql("CREATE TABLE t (i int)"), "");
@@ -42,7 +43,8 @@ TEST(Lifecycle, PrimaryStandbyPromoteAndRewind) {
     EXPECT_TRUE(two.view().follows(one.address()));
     EXPECT_EQ(one.sql("INSERT INTO t VALUES (1)"), "");
     ASSERT_TRUE(one.eventually([&] {
-        return one.view().walsenders.size() == 1 && one.view().slots.contains("two_b") && one.view().slots.at("two_b").active;
+        return one.view().walsenders.size() == 1 && one.view().slots.contains("two_b") &&
+               one.view().slots.at("two_b").active;
     }));
     EXPECT_EQ(one.view().walsenders[0].application_name, "two-b");
     ASSERT_TRUE(two.eventually([&] { return two.view().replayed == one.view().flushed; }));
@@ -70,7 +72,8 @@ TEST(Lifecycle, PrimaryStandbyPromoteAndRewind) {
     EXPECT_FALSE(file_exists(one.options.data_dir + ".rewinding"));
     ASSERT_OK(world.run(two.instance->keep_slots({"one"}, true)));
     ASSERT_OK(world.run(one.instance->start_standby(two.address(), {})));
-    ASSERT_TRUE(one.eventually([&] { return one.view().streaming && one.view().timeline == Timeline{2}; })) << world.journal.all;
+    ASSERT_TRUE(one.eventually([&] { return one.view().streaming && one.view().timeline == Timeline{2}; }))
+        << world.journal.all;
     ASSERT_TRUE(one.eventually([&] { return one.sql("SELECT count(*) FROM t WHERE i < 2") == "2"; }));
     EXPECT_EQ(one.sql("SELECT count(*) FROM t"), "2");
     verdict = world.run(one.instance->compare(two.address(), world.in(10s)));

@@ -1,7 +1,6 @@
 #include "postgres/look.hpp"
 
 #include <boost/json.hpp>
-
 #include <cstdlib>
 
 #include "base/text.hpp"

@@ -1,5 +1,5 @@
-// What the PostgreSQL part of the configuration says, typed. No YAML or JSON here: whoever reads the configuration fills
-// these in. Plain values.
+// What the PostgreSQL part of the configuration says, typed. No YAML or JSON here: whoever reads the configuration
+// fills these in. Plain values.
 #pragma once
 
 #include <functional>
@@ -57,7 +57,7 @@ struct Policy {
     std::vector<std::string> create_replica_methods{"basebackup"};
     std::map<std::string, ReplicaMethod> replica_methods;  // without basebackup
     std::map<std::string, std::string> callbacks;          // on_start, ...: command
-    Duration start_timeout{60'000};                         // pg_ctl_timeout
+    Duration start_timeout{60'000};                        // pg_ctl_timeout
     // Owned by the synchronous mode while it is on; nothing: the user's value from the parameters applies.
     std::optional<std::string> synchronous_standby_names;
     bool standby_cluster = false;
@@ -105,8 +105,8 @@ struct InstanceOptions {
     BootstrapOptions bootstrap;
     std::string start_dir;  // where the agent was started: callbacks and scripts run there
 
-    // The policy of a dynamic configuration (the JSON of the store's `config` key; empty: none yet). Never fails: broken
-    // parts are warned about and left out where the configuration is read.
+    // The policy of a dynamic configuration (the JSON of the store's `config` key; empty: none yet). Never fails:
+    // broken parts are warned about and left out where the configuration is read.
     std::function<Policy(const std::string& dynamic_json)> policy;
 };
 

@@ -40,9 +40,10 @@ Result<Owner> find_owner(const std::string& data_dir) {
     if (above && *above != 0) return by_uid(*above);
     auto postgres = io::user_by_name("postgres");
     if (postgres) return postgres;
-    return Error{Errc::not_found,
-                 "PostgreSQL does not run as root, and there is no user \"postgres\" to run it as; create that user, or "
-                 "give the directory above the data directory to the user who shall run it"};
+    return Error{
+        Errc::not_found,
+        "PostgreSQL does not run as root, and there is no user \"postgres\" to run it as; create that user, or "
+        "give the directory above the data directory to the user who shall run it"};
 }
 
 }  // namespace castle::postgres

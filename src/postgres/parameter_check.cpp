@@ -79,7 +79,8 @@ std::vector<std::string> apply_complaints(std::string_view said, Parameters& val
         if (name.empty() || found == values.end()) continue;
         const std::string end = line.find("outside the valid range") != line.npos ? nearer_end(line) : std::string();
         if (!end.empty() && end != found->second) {
-            warnings.push_back("postgresql.parameters." + name + ": " + found->second + " is out of range; using " + end);
+            warnings.push_back("postgresql.parameters." + name + ": " + found->second + " is out of range; using " +
+                               end);
             found->second = end;
             continue;
         }

@@ -16,7 +16,8 @@ using namespace std::chrono_literals;
 
 std::map<std::string, std::optional<std::string>> exactly(const std::vector<std::string>& environment) {
     std::map<std::string, std::optional<std::string>> changes;
-    for (const std::string& variable : our_environment()) changes[variable.substr(0, variable.find('='))] = std::nullopt;
+    for (const std::string& variable : our_environment())
+        changes[variable.substr(0, variable.find('='))] = std::nullopt;
     for (const std::string& variable : environment) {
         const auto equals = variable.find('=');
         if (equals != variable.npos) changes[variable.substr(0, equals)] = variable.substr(equals + 1);

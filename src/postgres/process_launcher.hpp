@@ -12,7 +12,8 @@ namespace castle::postgres {
 class ProcessLauncher final : public Launcher {
 public:
     // `output_file`: where the server's standard output and error go; empty: where ours go.
-    explicit ProcessLauncher(io::Loop& loop, std::string output_file = "") : loop_(loop), output_file_(std::move(output_file)) {}
+    explicit ProcessLauncher(io::Loop& loop, std::string output_file = "")
+        : loop_(loop), output_file_(std::move(output_file)) {}
 
     Task<Result<pid_t>> start(PostmasterCommand command) override;
     Task<Status> kill_tree(std::string data_dir, pid_t postmaster) override;

@@ -28,7 +28,8 @@ std::string find_in_path(const std::string& name) {
 // From our environment to the one that PostgreSQL's programs get, as changes.
 std::map<std::string, std::optional<std::string>> environment_changes(const std::vector<std::string>& more) {
     std::map<std::string, std::optional<std::string>> changes;
-    for (const std::string& variable : our_environment()) changes[variable.substr(0, variable.find('='))] = std::nullopt;
+    for (const std::string& variable : our_environment())
+        changes[variable.substr(0, variable.find('='))] = std::nullopt;
     const auto set = [&](const std::string& variable) {
         const auto equals = variable.find('=');
         if (equals != variable.npos) changes[variable.substr(0, equals)] = variable.substr(equals + 1);
@@ -54,12 +55,17 @@ Result<std::vector<std::string>> shell_split(std::string_view text) {
     for (std::size_t at = 0; at < text.size(); ++at) {
         const char c = text[at];
         if (quote == '\'') {
-            if (c == quote) quote = 0;
-            else word += c;
+            if (c == quote)
+                quote = 0;
+            else
+                word += c;
         } else if (quote == '"') {
-            if (c == quote) quote = 0;
-            else if (c == '\\' && at + 1 < text.size() && (text[at + 1] == '"' || text[at + 1] == '\\')) word += text[++at];
-            else word += c;
+            if (c == quote)
+                quote = 0;
+            else if (c == '\\' && at + 1 < text.size() && (text[at + 1] == '"' || text[at + 1] == '\\'))
+                word += text[++at];
+            else
+                word += c;
         } else if (c == '\'' || c == '"') {
             quote = c;
             in_word = true;
@@ -102,12 +108,14 @@ Result<std::string> Programs::path(const std::string& name) const {
     if (!bin_dir_.empty()) {
         const std::string full = bin_dir_ + "/" + program;
         if (::access(full.c_str(), X_OK) == 0) return full;
-        return Error{Errc::not_found, "there is no program " + full + "; correct postgresql.bin_dir or install PostgreSQL"};
+        return Error{Errc::not_found,
+                     "there is no program " + full + "; correct postgresql.bin_dir or install PostgreSQL"};
     }
     const std::string found = find_in_path(program);
     if (!found.empty()) return found;
-    return Error{Errc::not_found, "the program " + program + " is not in PATH; set postgresql.bin_dir, for example to "
-                                  "/usr/lib/postgresql/15/bin"};
+    return Error{Errc::not_found, "the program " + program +
+                                      " is not in PATH; set postgresql.bin_dir, for example to "
+                                      "/usr/lib/postgresql/15/bin"};
 }
 
 Task<Result<Outcome>> Programs::run(Command command, BootTime deadline, CancelToken cancel) const {

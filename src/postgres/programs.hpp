@@ -1,5 +1,5 @@
-// PostgreSQL's own programs (initdb, pg_basebackup, pg_rewind, ...) and the user's scripts, run as the owner of the data
-// directory. Belongs to the loop's thread.
+// PostgreSQL's own programs (initdb, pg_basebackup, pg_rewind, ...) and the user's scripts, run as the owner of the
+// data directory. Belongs to the loop's thread.
 #pragma once
 
 #include <functional>
@@ -14,9 +14,9 @@
 namespace castle::postgres {
 
 struct Command {
-    std::vector<std::string> argv;         // the first is a path
-    std::vector<std::string> environment;  // beside client_environment(); wins over it
-    std::string directory;                 // to work in; empty: "/"
+    std::vector<std::string> argv;                  // the first is a path
+    std::vector<std::string> environment;           // beside client_environment(); wins over it
+    std::string directory;                          // to work in; empty: "/"
     std::function<void(std::string_view)> on_line;  // called for every line of standard output and error
 };
 

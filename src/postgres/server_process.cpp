@@ -25,7 +25,8 @@ constexpr Duration immediate_patience = 6s;
 constexpr Duration orphan_patience = 10s;
 
 bool concerns_us(const char* name) {
-    constexpr std::string_view names[] = {"postmaster.pid", "standby.signal", "recovery.signal", "PG_VERSION", "pg_control"};
+    constexpr std::string_view names[] = {"postmaster.pid", "standby.signal", "recovery.signal", "PG_VERSION",
+                                          "pg_control"};
     return std::ranges::find(names, std::string_view(name)) != std::end(names);
 }
 
@@ -46,8 +47,10 @@ bool drain(int fd) {
         for (ssize_t at = 0; at < got;) {
             inotify_event event;
             std::memcpy(&event, buffer + at, sizeof event);
-            if (event.mask & (IN_Q_OVERFLOW | IN_IGNORED)) found = true;
-            else if (event.len > 0 && concerns_us(buffer + at + sizeof event)) found = true;
+            if (event.mask & (IN_Q_OVERFLOW | IN_IGNORED))
+                found = true;
+            else if (event.len > 0 && concerns_us(buffer + at + sizeof event))
+                found = true;
             at += static_cast<ssize_t>(sizeof event + event.len);
         }
     }
@@ -56,7 +59,9 @@ bool drain(int fd) {
 }  // namespace
 
 ServerProcess::ServerProcess(const Site& site, Launcher& launcher)
-    : site_(site), launcher_(launcher), inotify_(std::make_shared<io::Fd>(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC))),
+    : site_(site),
+      launcher_(launcher),
+      inotify_(std::make_shared<io::Fd>(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC))),
       scope_(site.loop) {
     scope_.spawn(watch_files());
 }
@@ -76,7 +81,8 @@ bool ServerProcess::ready() const {
 
 Task<> ServerProcess::watch_files() {
     if (!*inotify_) {
-        site_.warn("changes of the server's files are noticed late: inotify: " + std::generic_category().message(errno));
+        site_.warn("changes of the server's files are noticed late: inotify: " +
+                   std::generic_category().message(errno));
         co_return;
     }
     for (;;) {
@@ -116,7 +122,8 @@ void ServerProcess::apply(DataDirState next) {
     const pid_t old_pid = pid_;
     const ProcessState old_state = state();
     const bool same = next.kind == files_.kind && next.problem == files_.problem &&
-                      next.standby_signal == files_.standby_signal && next.control.has_value() == files_.control.has_value() &&
+                      next.standby_signal == files_.standby_signal &&
+                      next.control.has_value() == files_.control.has_value() &&
                       (!next.control || (next.control->state == files_.control->state &&
                                          next.control->timeline == files_.control->timeline &&
                                          next.control->checkpoint == files_.control->checkpoint));
@@ -126,7 +133,8 @@ void ServerProcess::apply(DataDirState next) {
 }
 
 Task<> ServerProcess::refresh(BootTime deadline) {
-    auto job = [path = site_.options.data_dir, inotify = inotify_, timeline = known_timeline_]() -> Result<DataDirState> {
+    auto job = [path = site_.options.data_dir, inotify = inotify_,
+                timeline = known_timeline_]() -> Result<DataDirState> {
         if (*inotify) watch_directories(*inotify, path);
         return read_data_dir(path, timeline);
     };
@@ -134,7 +142,8 @@ Task<> ServerProcess::refresh(BootTime deadline) {
     if (state) apply(*std::move(state));
 }
 
-// What outlives its postmaster goes on committing and blocks the next start; nothing orderly is left to be done with it.
+// What outlives its postmaster goes on committing and blocks the next start; nothing orderly is left to be done with
+// it.
 Task<Status> ServerProcess::clear_orphans() {
     const BootTime deadline = site_.in(orphan_patience);
     bool told = false;
@@ -142,11 +151,13 @@ Task<Status> ServerProcess::clear_orphans() {
         auto job = [path = site_.options.data_dir]() -> Result<std::vector<pid_t>> { return orphans_of(path, 0); };
         CASTLE_CO_TRY(const std::vector<pid_t> orphans, co_await site_.loop.on_worker(std::move(job), deadline));
         if (orphans.empty()) co_return Done{};
-        if (!told) site_.warn("ending " + std::to_string(orphans.size()) + " server processes that outlived their postmaster");
+        if (!told)
+            site_.warn("ending " + std::to_string(orphans.size()) + " server processes that outlived their postmaster");
         told = true;
         for (const pid_t pid : orphans) ::kill(pid, SIGKILL);
         if (site_.loop.now() >= deadline)
-            co_return Error{Errc::failed, "processes of a former server do not end (process " + std::to_string(orphans[0]) + ")"};
+            co_return Error{Errc::failed,
+                            "processes of a former server do not end (process " + std::to_string(orphans[0]) + ")"};
         co_await sleep_for(site_.loop, 5ms);
     }
 }
@@ -155,7 +166,8 @@ Task<Status> ServerProcess::launch(std::vector<std::string> argv) {
     co_await refresh(site_.in(10s));
     if (pid_ != 0) co_return Error{Errc::conflict, "the server runs already (process " + std::to_string(pid_) + ")"};
     CASTLE_CO_CHECK(co_await clear_orphans());
-    PostmasterCommand command{site_.options.data_dir, std::move(argv), server_environment(our_environment()), site_.owner()};
+    PostmasterCommand command{site_.options.data_dir, std::move(argv), server_environment(our_environment()),
+                              site_.owner()};
     // The process of that number is somebody else's: the server must not take it for one of its own.
     if (files_.stale_pid != 0) command.environment.push_back("PG_GRANDPARENT_PID=" + std::to_string(files_.stale_pid));
     CASTLE_CO_TRY(const pid_t pid, co_await launcher_.start(std::move(command)));

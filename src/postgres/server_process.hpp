@@ -1,7 +1,8 @@
 // The server as a process: whether its postmaster lives, what it writes into postmaster.pid and pg_control, how it is
 // started and ended. Knows nothing of SQL. Belongs to the loop's thread.
 //
-// All of it is event-driven: a pidfd tells the postmaster's end whoever started it, inotify tells of changes to its files.
+// All of it is event-driven: a pidfd tells the postmaster's end whoever started it, inotify tells of changes to its
+// files.
 #pragma once
 
 #include <memory>

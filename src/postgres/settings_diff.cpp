@@ -11,7 +11,8 @@ struct Unit {
     std::string_view name;
     std::int64_t size;
 };
-constexpr std::array<Unit, 5> memory{{{"TB", 1LL << 40}, {"GB", 1LL << 30}, {"MB", 1LL << 20}, {"kB", 1LL << 10}, {"B", 1}}};
+constexpr std::array<Unit, 5> memory{
+    {{"TB", 1LL << 40}, {"GB", 1LL << 30}, {"MB", 1LL << 20}, {"kB", 1LL << 10}, {"B", 1}}};
 constexpr std::array<Unit, 5> times{{{"d", 86'400'000}, {"h", 3'600'000}, {"min", 60'000}, {"s", 1'000}, {"ms", 1}}};
 
 // "8kB" is 8 of kB.
@@ -31,7 +32,8 @@ std::optional<std::pair<std::int64_t, bool>> size_of_unit(const std::string& uni
 bool is_automatic_wal_buffers(const Rows& settings, std::int64_t wal_buffers) {
     for (std::size_t row = 0; row < settings.size(); ++row) {
         if (settings.text(row, 0) != "shared_buffers") continue;
-        const std::int64_t automatic = std::min<std::int64_t>(2048, std::max<std::int64_t>(8, settings.integer(row, 1) / 32));
+        const std::int64_t automatic =
+            std::min<std::int64_t>(2048, std::max<std::int64_t>(8, settings.integer(row, 1) / 32));
         return wal_buffers == automatic;
     }
     return false;
@@ -71,16 +73,21 @@ SettingsDiff diff_settings(const Rows& settings, const Parameters& wanted, const
         if (found == wanted.end()) {
             const bool only_ours = settings.text(row, 5) == conf_path && !config::is_recovery_parameter(name);
             if (!only_ours) continue;
-            if (needs_restart && !settings.truth(row, 6)) diff.restart[name] = {with_unit(setting, unit), "?"};
-            else diff.reload = true;
+            if (needs_restart && !settings.truth(row, 6))
+                diff.restart[name] = {with_unit(setting, unit), "?"};
+            else
+                diff.reload = true;
             continue;
         }
         const auto type = config::variable_type(settings.text(row, 3));
         if (config::same_value(type, unit, setting, found->second)) continue;
-        if (name == "wal_buffers" && trim(found->second) == "-1" && is_automatic_wal_buffers(settings, settings.integer(row, 1)))
+        if (name == "wal_buffers" && trim(found->second) == "-1" &&
+            is_automatic_wal_buffers(settings, settings.integer(row, 1)))
             continue;
-        if (needs_restart) diff.restart[name] = {with_unit(setting, unit), found->second};
-        else diff.reload = true;
+        if (needs_restart)
+            diff.restart[name] = {with_unit(setting, unit), found->second};
+        else
+            diff.reload = true;
     }
     return diff;
 }

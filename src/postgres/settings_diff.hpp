@@ -1,4 +1,5 @@
-// How the running server's settings differ from what is configured: what a reload brings, what waits for a restart. Pure.
+// How the running server's settings differ from what is configured: what a reload brings, what waits for a restart.
+// Pure.
 #pragma once
 
 #include <map>

@@ -9,7 +9,8 @@ using namespace std::chrono_literals;
 
 }  // namespace
 
-Task<Status> recover_in_single_user_mode(const Site& site, WantedConfig wanted, ConfigWriter& writer, CancelToken cancel) {
+Task<Status> recover_in_single_user_mode(const Site& site, WantedConfig wanted, ConfigWriter& writer,
+                                         CancelToken cancel) {
     CASTLE_CO_TRY(const std::string program, site.programs.path("postgres"));
     const std::string data_dir = site.options.data_dir;
     auto look = [data_dir]() -> Result<bool> { return file_exists(data_dir + "/backup_label"); };
@@ -26,7 +27,8 @@ Task<Status> recover_in_single_user_mode(const Site& site, WantedConfig wanted, 
     Command command{.argv = {program, "--single"}};
     const std::vector<std::string> options = writer.arguments(wanted, written.parameters, program);
     command.argv.insert(command.argv.end(), options.begin() + 1, options.end());
-    for (const char* option : {"--archive_mode=on", "--archive_command=false", "template1"}) command.argv.emplace_back(option);
+    for (const char* option : {"--archive_mode=on", "--archive_command=false", "template1"})
+        command.argv.emplace_back(option);
     site.info("PostgreSQL was not shut down cleanly: recovering it in single-user mode");
     auto recovered = co_await site.programs.must(std::move(command), BootTime::max(), cancel);
     if (!recovered) co_return std::move(recovered).error();

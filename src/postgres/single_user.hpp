@@ -7,6 +7,7 @@
 
 namespace castle::postgres {
 
-Task<Status> recover_in_single_user_mode(const Site& site, WantedConfig wanted, ConfigWriter& writer, CancelToken cancel);
+Task<Status> recover_in_single_user_mode(const Site& site, WantedConfig wanted, ConfigWriter& writer,
+                                         CancelToken cancel);
 
 }  // namespace castle::postgres

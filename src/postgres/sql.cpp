@@ -32,6 +32,8 @@ std::string without_state(std::string message, const std::string& state) {
     return message;
 }
 
+void ignore_notice(void*, const char*) {}
+
 std::string place_of(const ConnParams& params) {
     const auto get = [&](const char* key) {
         const auto found = params.find(key);
@@ -49,7 +51,9 @@ Task<ConnParams> with_addresses(io::Loop& loop, ConnParams params, BootTime dead
     const std::vector<std::string> names = split(host->second, ',');
     for (std::size_t i = 0; i < names.size(); ++i) {
         const std::string& name = names[i];
-        const std::string port = all_ports.empty() ? "5432" : all_ports.size() == names.size() ? all_ports[i] : all_ports[0];
+        const std::string port = all_ports.empty()                  ? "5432"
+                                 : all_ports.size() == names.size() ? all_ports[i]
+                                                                    : all_ports[0];
         std::vector<std::string> found;
         if (!name.starts_with('/')) {
             auto resolved = co_await io::resolve_host(loop, name, deadline);
@@ -113,7 +117,8 @@ Connection::Connection(io::Loop& loop, std::unique_ptr<Handle> handle, std::stri
 
 Connection::~Connection() = default;
 
-Task<Result<ConnectionPtr>> Connection::connect(io::Loop& loop, ConnParams params, BootTime deadline, CancelToken cancel) {
+Task<Result<ConnectionPtr>> Connection::connect(io::Loop& loop, ConnParams params, BootTime deadline,
+                                                CancelToken cancel) {
     const std::string where = place_of(params);
     params = co_await with_addresses(loop, std::move(params), deadline);
     std::vector<const char*> keys, values;
@@ -127,7 +132,7 @@ Task<Result<ConnectionPtr>> Connection::connect(io::Loop& loop, ConnParams param
     PGconn* pg = handle->pg;
     if (!pg) co_return Error{Errc::failed, "out of memory"};
     PQsetErrorVerbosity(pg, PQERRORS_VERBOSE);  // the SQLSTATE of a refusal stands nowhere else
-    PQsetNoticeProcessor(pg, [](void*, const char*) {}, nullptr);
+    PQsetNoticeProcessor(pg, ignore_notice, nullptr);
 
     PostgresPollingStatusType next = PQstatus(pg) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
     while (next != PGRES_POLLING_OK && next != PGRES_POLLING_FAILED) {
@@ -193,9 +198,11 @@ Task<Result<Rows>> Connection::collect(BootTime deadline, CancelToken cancel) {
             for (std::size_t r = 0; r < all.size(); ++r)
                 for (int c = 0; c < PQnfields(result.get()); ++c) {
                     const int row = static_cast<int>(r);
-                    if (PQgetisnull(result.get(), row, c)) all[r].push_back(std::nullopt);
-                    else all[r].emplace_back(std::string(PQgetvalue(result.get(), row, c),
-                                                         static_cast<std::size_t>(PQgetlength(result.get(), row, c))));
+                    if (PQgetisnull(result.get(), row, c))
+                        all[r].push_back(std::nullopt);
+                    else
+                        all[r].emplace_back(std::string(PQgetvalue(result.get(), row, c),
+                                                        static_cast<std::size_t>(PQgetlength(result.get(), row, c))));
                 }
             rows = Rows(std::move(all));
         } else if (status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY && !error) {
@@ -211,9 +218,13 @@ Task<Result<Rows>> Connection::collect(BootTime deadline, CancelToken cancel) {
     co_return rows;
 }
 
-bool Connection::broken() const { return broken_ || PQstatus(handle_->pg) != CONNECTION_OK; }
+bool Connection::broken() const {
+    return broken_ || PQstatus(handle_->pg) != CONNECTION_OK;
+}
 
-Version Connection::version() const { return Version{PQserverVersion(handle_->pg)}; }
+Version Connection::version() const {
+    return Version{PQserverVersion(handle_->pg)};
+}
 
 std::string literal(std::string_view text) {
     const bool escapes = text.find('\\') != text.npos;
@@ -238,7 +249,8 @@ Result<std::string> Connection::encrypt_password(const std::string& user, const 
                                                  const std::string& method) const {
     // The method is named, so libpq does not ask the server for it.
     char* encrypted = PQencryptPasswordConn(handle_->pg, password.c_str(), user.c_str(), method.c_str());
-    if (!encrypted) return Error{Errc::failed, "encrypt the password of " + user + ": " + one_line(PQerrorMessage(handle_->pg))};
+    if (!encrypted)
+        return Error{Errc::failed, "encrypt the password of " + user + ": " + one_line(PQerrorMessage(handle_->pg))};
     std::string out(encrypted);
     PQfreemem(encrypted);
     return out;

@@ -36,15 +36,16 @@ private:
 class Connection {
 public:
     // Names are looked up beside the loop. Errc::denied: the server refused the user or password; Errc::unavailable:
-    // not reachable, or it is starting up or shutting down; Errc::timed_out, Errc::cancelled. The message names the server, and never
-    // holds a password.
+    // not reachable, or it is starting up or shutting down; Errc::timed_out, Errc::cancelled. The message names the
+    // server, and never holds a password.
     static Task<Result<std::unique_ptr<Connection>>> connect(io::Loop& loop, ConnParams params, BootTime deadline,
                                                              CancelToken cancel = {});
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
     ~Connection();
 
-    // The last answer with rows, if there are several statements. Errors of the server have their SQLSTATE in last_sqlstate().
+    // The last answer with rows, if there are several statements. Errors of the server have their SQLSTATE in
+    // last_sqlstate().
     Task<Result<Rows>> query(std::string sql, BootTime deadline, CancelToken cancel = {});
 
     bool broken() const;
@@ -52,7 +53,8 @@ public:
     Version version() const;
     // What the server stores for this password, so that the password itself is never sent. `method`: the server's
     // password_encryption.
-    Result<std::string> encrypt_password(const std::string& user, const std::string& password, const std::string& method) const;
+    Result<std::string> encrypt_password(const std::string& user, const std::string& password,
+                                         const std::string& method) const;
 
 private:
     struct Handle;

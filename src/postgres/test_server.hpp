@@ -104,9 +104,11 @@ struct Node {
         options.superuser = {"boss", "bo'ss secret", {}};
         options.replication = {"repl", "rep:l\\secret", {}};
         options.rewind = Credentials{"rewinder", "rewind-secret", {}};
-        options.bootstrap.initdb_options = {"--encoding=UTF8", "--locale=C", "--data-checksums", "--auth-local=trust",
+        options.bootstrap.initdb_options = {"--encoding=UTF8",           "--locale=C",
+                                            "--data-checksums",          "--auth-local=trust",
                                             "--auth-host=scram-sha-256", "--no-sync"};
-        options.bootstrap.pg_hba = {"host replication repl 127.0.0.1/32 scram-sha-256", "host all all 127.0.0.1/32 scram-sha-256"};
+        options.bootstrap.pg_hba = {"host replication repl 127.0.0.1/32 scram-sha-256",
+                                    "host all all 127.0.0.1/32 scram-sha-256"};
         policy.parameters.base["unix_socket_directories"] = world.scratch.path();
         policy.parameters.base["shared_buffers"] = "2MB";
         policy.parameters.base["fsync"] = "off";
@@ -160,8 +162,8 @@ struct Node {
 
 }  // namespace castle::postgres::test
 
-#define ASSERT_OK(...)                                                       \
-    do {                                                                     \
-        const auto& ok_result = (__VA_ARGS__);                               \
-        ASSERT_TRUE(ok_result) << ok_result.error().message;                 \
+#define ASSERT_OK(...)                                       \
+    do {                                                     \
+        const auto& ok_result = (__VA_ARGS__);               \
+        ASSERT_TRUE(ok_result) << ok_result.error().message; \
     } while (false)

@@ -19,7 +19,8 @@ using Divergence = ports::Server::Divergence;
 TEST(Versions, AreReadFromTheProgramAndTheFile) {
     EXPECT_EQ(parse_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n")->number, 150018);
     EXPECT_EQ(parse_version("postgres (PostgreSQL) 18beta1")->number, 180000);
-    for (const char* text : {"postgres (PostgreSQL) 12.3", "postgres (PostgreSQL) 19.0", "postgres (PostgreSQL) 9.6.24", "bash"})
+    for (const char* text :
+         {"postgres (PostgreSQL) 12.3", "postgres (PostgreSQL) 19.0", "postgres (PostgreSQL) 9.6.24", "bash"})
         EXPECT_FALSE(parse_version(text)) << text;
     EXPECT_EQ(*parse_pg_version_file("15\n"), 15);
     for (const char* text : {"", "9.6", "x", "12", "15x"}) EXPECT_FALSE(parse_pg_version_file(text)) << text;
@@ -71,12 +72,14 @@ TEST(Divergence, EachRule) {
         SCOPED_TRACE(row.rule);
         EXPECT_EQ(judge_divergence(row.local, row.primary, history), row.expected);
     }
-    EXPECT_EQ(judge_divergence({Timeline{1}, Lsn{1}, false, {}}, Timeline{3}, {{Timeline{2}, Lsn{5}}}), Divergence::diverged);
+    EXPECT_EQ(judge_divergence({Timeline{1}, Lsn{1}, false, {}}, Timeline{3}, {{Timeline{2}, Lsn{5}}}),
+              Divergence::diverged);
 }
 
 TEST(WalEnd, CountsAlignmentAndPageHeaders) {
     const auto record = parse_waldump_line(
-        "rmgr: XLOG        len (rec/tot):    114/   118, tx:          0, lsn: 0/014E8F00, prev 0/014E8EC8, desc: CHECKPOINT_SHUTDOWN");
+        "rmgr: XLOG        len (rec/tot):    114/   118, tx:          0, lsn: 0/014E8F00, prev 0/014E8EC8, desc: "
+        "CHECKPOINT_SHUTDOWN");
     ASSERT_TRUE(record);
     EXPECT_EQ(record->length, 118u);
     EXPECT_EQ(record->start.text(), "0/14E8F00");
@@ -88,7 +91,8 @@ TEST(WalEnd, CountsAlignmentAndPageHeaders) {
 }
 
 TEST(ParameterCheck, DropsWhatIsUnknownAndClampsWhatIsTooMuch) {
-    Parameters values{{"foo", "1"}, {"work_mem", "9999999999"}, {"ssl", "maybe"}, {"max_connections", "-1"}, {"port", "1"}};
+    Parameters values{
+        {"foo", "1"}, {"work_mem", "9999999999"}, {"ssl", "maybe"}, {"max_connections", "-1"}, {"port", "1"}};
     const auto warnings = apply_complaints(
         "2026 LOG:  unrecognized configuration parameter \"foo\" in file \"/x/postgresql.conf\" line 1\n"
         "2026 LOG:  9999999999 kB is outside the valid range for parameter \"work_mem\" (64 kB .. 2147483647 kB)\n"
@@ -103,7 +107,8 @@ TEST(ParameterCheck, DropsWhatIsUnknownAndClampsWhatIsTooMuch) {
 }
 
 TEST(ShellSplit, KnowsQuotesAndBackslashes) {
-    EXPECT_EQ(*shell_split("a 'b c' \"d \\\" e\" f\\ g ''"), (std::vector<std::string>{"a", "b c", "d \" e", "f g", ""}));
+    EXPECT_EQ(*shell_split("a 'b c' \"d \\\" e\" f\\ g ''"),
+              (std::vector<std::string>{"a", "b c", "d \" e", "f g", ""}));
     EXPECT_EQ(*shell_split("x --dbname=\"k=v k=v\""), (std::vector<std::string>{"x", "--dbname=k=v k=v"}));
     EXPECT_FALSE(shell_split("a 'b"));
     EXPECT_FALSE(shell_split("  "));
@@ -111,15 +116,17 @@ TEST(ShellSplit, KnowsQuotesAndBackslashes) {
 
 TEST(SettingsDiff, TellsReloadFromRestart) {
     const auto row = [](const char* name, const char* setting, const char* unit, const char* type, const char* context,
-                        const char* file, const char* boot) { return Rows::Row{name, setting, unit, type, context, file, boot}; };
+                        const char* file,
+                        const char* boot) { return Rows::Row{name, setting, unit, type, context, file, boot}; };
     const Rows settings({row("work_mem", "4096", "kB", "integer", "user", "", "t"),
                          row("max_connections", "100", "", "integer", "postmaster", "", "t"),
                          row("shared_buffers", "16384", "8kB", "integer", "postmaster", "/c", "t"),
                          row("wal_buffers", "512", "8kB", "integer", "postmaster", "", "f"),
                          row("archive_mode", "on", "", "enum", "postmaster", "/c", "f"),
                          row("restore_command", "cp", "", "string", "sighup", "/c", "f")});
-    SettingsDiff diff = diff_settings(settings, {{"work_mem", "4MB"}, {"shared_buffers", "128MB"}, {"wal_buffers", "-1"},
-                                                 {"archive_mode", "on"}}, "/c");
+    SettingsDiff diff = diff_settings(
+        settings, {{"work_mem", "4MB"}, {"shared_buffers", "128MB"}, {"wal_buffers", "-1"}, {"archive_mode", "on"}},
+        "/c");
     EXPECT_FALSE(diff.reload);
     EXPECT_TRUE(diff.restart.empty());
     diff = diff_settings(settings, {{"work_mem", "8MB"}, {"shared_buffers", "1GB"}, {"max_connections", "101"}}, "/c");

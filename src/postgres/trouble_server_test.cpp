@@ -24,7 +24,8 @@ std::vector<std::string> beside(const std::string& data_dir, const std::string& 
     std::vector<std::string> found;
     const std::filesystem::path path(data_dir);
     for (const auto& entry : std::filesystem::directory_iterator(path.parent_path()))
-        if (entry.path().filename().string().starts_with(path.filename().string() + mark)) found.push_back(entry.path());
+        if (entry.path().filename().string().starts_with(path.filename().string() + mark))
+            found.push_back(entry.path());
     return found;
 }
 
@@ -80,7 +81,8 @@ TEST(Trouble, CrashRecoveryAfterKillEvenWithABusyBackendLeft) {
     auto busy = world.run(one.instance->connect_local("busy", world.in(5s)));
     ASSERT_OK(busy);
     // Never waits, so it does not see that its postmaster is gone.
-    auto endless = world.run((*busy)->query("SET statement_timeout = 0; DO $$ BEGIN LOOP PERFORM 1; END LOOP; END $$", world.in(300ms)));
+    auto endless = world.run(
+        (*busy)->query("SET statement_timeout = 0; DO $$ BEGIN LOOP PERFORM 1; END LOOP; END $$", world.in(300ms)));
     EXPECT_EQ(endless.error().code, Errc::timed_out);
     const int pid = one.view().postmaster_pid;
     ::kill(pid, SIGKILL);
@@ -145,7 +147,8 @@ TEST(Trouble, ACancelledCloneLeavesNothingAndTheNextOneWorks) {
     ASSERT_OK(two.open());
     cloned = world.run(two.instance->clone(one.address(), {}));
     ASSERT_FALSE(cloned);
-    EXPECT_NE(cloned.error().message.find("password authentication failed for user \"repl\""), std::string::npos) << cloned.error().message;
+    EXPECT_NE(cloned.error().message.find("password authentication failed for user \"repl\""), std::string::npos)
+        << cloned.error().message;
     EXPECT_EQ(cloned.error().message.find("wrong"), std::string::npos);
     EXPECT_EQ(beside(two.options.data_dir, ".aside").size(), 1u);
     two.options.replication.password = one.options.replication.password;
@@ -221,6 +224,7 @@ TEST(Trouble, SettingsThatCannotBeUsedAreLeftOutAndOthersWaitForARestart) {
     one.policy.parameters.base["max_connections"] = "150";
     ASSERT_OK(world.run(one.instance->configure("{\"x\": 1}", false)));
     EXPECT_EQ(one.sql("SHOW work_mem"), "7MB");
+    EXPECT_EQ(*read_file(one.options.data_dir + "/patroni.dynamic.json"), "{\"x\": 1}");
     EXPECT_EQ(one.sql("SHOW max_connections"), "100");
     ASSERT_TRUE(one.view().pending_restart.contains("max_connections"));
     EXPECT_EQ(one.view().pending_restart.at("max_connections").old_value, "100");
@@ -246,7 +250,8 @@ TEST(Trouble, SettingsThatCannotBeUsedAreLeftOutAndOthersWaitForARestart) {
     const BootTime began = world.loop.now();
     auto started = world.run(one.instance->start_primary({}));
     ASSERT_FALSE(started);
-    EXPECT_NE(started.error().message.find("unrecognized configuration parameter \"foo\""), std::string::npos) << started.error().message;
+    EXPECT_NE(started.error().message.find("unrecognized configuration parameter \"foo\""), std::string::npos)
+        << started.error().message;
     EXPECT_LT(world.loop.now() - began, 5s);
     EXPECT_EQ(one.view().process, ProcessState::stopped);
 }
@@ -259,7 +264,8 @@ TEST(Trouble, AServerThatSomebodyElseStartedIsNoticedAndServed) {
     ASSERT_OK(one.stop());
     Programs programs(world.loop, one.options, one.instance->owner());
     const auto seen = one.instance->changed().count();
-    Command command{.argv = {*programs.path("pg_ctl"), "-D", one.options.data_dir, "-l", world.scratch.path() + "/else.log", "-w", "start"}};
+    Command command{.argv = {*programs.path("pg_ctl"), "-D", one.options.data_dir, "-l",
+                             world.scratch.path() + "/else.log", "-w", "start"}};
     ASSERT_OK(world.run(programs.must(std::move(command), world.in(20s))));
     EXPECT_TRUE(world.run(wait_past(world.loop, one.instance->changed(), seen, world.in(2s))));
     ASSERT_TRUE(one.eventually([&] { return one.view().running_primary() && one.view().accepting; }));
@@ -290,10 +296,12 @@ TEST(Trouble, CustomMethodsMakeAClusterAndAReplica) {
     World world;
     Node one(world, "one"), two(world, "two");
     const std::string make = world.scratch.path() + "/make.sh", copy = world.scratch.path() + "/copy.sh";
-    write(make, "#!/bin/sh\nfor a; do case $a in --datadir=*) d=${a#*=};; --extra=*) echo \"$@\" >&2;; esac; done\n" + bin_dir() +
-                    "/initdb -D $d -U boss --no-sync\n");
-    write(copy, "#!/bin/sh\nfor a; do case $a in --datadir=*) d=${a#*=};; --connstring=*) c=${a#*=};; esac; done\n"
-                "exec " + bin_dir() + "/pg_basebackup -D $d -X stream -c fast --no-sync -d \"$c dbname=postgres\"\n");
+    write(make, "#!/bin/sh\nfor a; do case $a in --datadir=*) d=${a#*=};; --extra=*) echo \"$@\" >&2;; esac; done\n" +
+                    bin_dir() + "/initdb -D $d -U boss --no-sync\n");
+    write(copy,
+          "#!/bin/sh\nfor a; do case $a in --datadir=*) d=${a#*=};; --connstring=*) c=${a#*=};; esac; done\n"
+          "exec " +
+              bin_dir() + "/pg_basebackup -D $d -X stream -c fast --no-sync -d \"$c dbname=postgres\"\n");
     one.options.bootstrap.method = "mine";
     one.options.bootstrap.custom = {.command = "sh " + make, .options = {"--extra=1"}};
     ASSERT_OK(one.open());

@@ -66,8 +66,7 @@ std::optional<WalRecord> parse_waldump_line(std::string_view line) {
     return WalRecord{*start, *length};
 }
 
-Task<Result<Lsn>> record_end(const Site& site, Timeline timeline, Lsn start, std::uint64_t segment,
-                             BootTime deadline) {
+Task<Result<Lsn>> record_end(const Site& site, Timeline timeline, Lsn start, std::uint64_t segment, BootTime deadline) {
     CASTLE_CO_TRY(const Dump records, co_await dump(site, timeline, start, true, deadline));
     if (records.first->start != start) co_return Error{Errc::failed, "there is no record at " + start.text()};
     co_return end_of_record(start, records.first->length, segment);

@@ -6,7 +6,8 @@
 namespace castle::wire {
 namespace {
 
-// The part up to the checksum version is the same in all versions: 1700 put a new field into padding, 1800 one behind it.
+// The part up to the checksum version is the same in all versions: 1700 put a new field into padding, 1800 one behind
+// it.
 struct Layout {
     std::uint32_t control_version;
     std::size_t crc_at;
@@ -33,9 +34,15 @@ T read(std::string_view bytes, std::size_t offset) {
     std::memcpy(&value, bytes.data() + offset, sizeof value);
     return value;
 }
-Lsn read_lsn(std::string_view bytes, std::size_t offset) { return Lsn{read<std::uint64_t>(bytes, offset)}; }
-Timeline read_timeline(std::string_view bytes, std::size_t offset) { return Timeline{read<std::uint32_t>(bytes, offset)}; }
-bool read_bool(std::string_view bytes, std::size_t offset) { return read<std::uint8_t>(bytes, offset) != 0; }
+Lsn read_lsn(std::string_view bytes, std::size_t offset) {
+    return Lsn{read<std::uint64_t>(bytes, offset)};
+}
+Timeline read_timeline(std::string_view bytes, std::size_t offset) {
+    return Timeline{read<std::uint32_t>(bytes, offset)};
+}
+bool read_bool(std::string_view bytes, std::size_t offset) {
+    return read<std::uint8_t>(bytes, offset) != 0;
+}
 
 const Layout* layout_of(std::uint32_t control_version) {
     for (const Layout& layout : layouts)
@@ -111,13 +118,20 @@ Result<ControlData> read_control_data(std::string_view bytes) {
 
 std::string_view text_of(ControlData::State state) {
     switch (state) {
-        case ControlData::State::starting_up: return "starting up";
-        case ControlData::State::shut_down: return "shut down";
-        case ControlData::State::shut_down_in_recovery: return "shut down in recovery";
-        case ControlData::State::shutting_down: return "shutting down";
-        case ControlData::State::in_crash_recovery: return "in crash recovery";
-        case ControlData::State::in_archive_recovery: return "in archive recovery";
-        case ControlData::State::in_production: return "in production";
+        case ControlData::State::starting_up:
+            return "starting up";
+        case ControlData::State::shut_down:
+            return "shut down";
+        case ControlData::State::shut_down_in_recovery:
+            return "shut down in recovery";
+        case ControlData::State::shutting_down:
+            return "shutting down";
+        case ControlData::State::in_crash_recovery:
+            return "in crash recovery";
+        case ControlData::State::in_archive_recovery:
+            return "in archive recovery";
+        case ControlData::State::in_production:
+            return "in production";
     }
     return "unrecognized";
 }

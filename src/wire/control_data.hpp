@@ -18,7 +18,12 @@ namespace castle::wire {
 struct ControlData {
     // The numbers are PostgreSQL's (enum DBState).
     enum class State : std::uint32_t {
-        starting_up, shut_down, shut_down_in_recovery, shutting_down, in_crash_recovery, in_archive_recovery,
+        starting_up,
+        shut_down,
+        shut_down_in_recovery,
+        shutting_down,
+        in_crash_recovery,
+        in_archive_recovery,
         in_production
     };
 

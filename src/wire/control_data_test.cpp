@@ -30,7 +30,9 @@ std::string control_file(std::uint32_t version, std::size_t crc_at) {
     return bytes;
 }
 
-TEST(Crc32c, KnowsTheCheckValue) { EXPECT_EQ(crc32c("123456789"), 0xE3069283u); }
+TEST(Crc32c, KnowsTheCheckValue) {
+    EXPECT_EQ(crc32c("123456789"), 0xE3069283u);
+}
 
 TEST(ControlData, ReadsEveryVersion) {
     struct Row {
