@@ -126,6 +126,7 @@ Outcome Deadline::server_started(Instant now, std::int32_t pid) {
     CASTLE_ASSERT(pid > 0);
     if (const Answer answer = may_start(); answer != Answer::ok) return {answer};
     state_.server = pid;
+    state_.killed = false;
     if (state_.phase == Phase::gone) state_.phase = Phase::attached;
     return tick(now);
 }
@@ -139,6 +140,7 @@ Outcome Deadline::emptied() {
     CASTLE_ASSERT(state_.phase == Phase::fired);
     state_.server = 0;
     state_.phase = Phase::gone;
+    state_.killed = true;
     return {Answer::ok, Action::close_watchdog};
 }
 

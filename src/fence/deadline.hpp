@@ -78,6 +78,7 @@ struct State {
     Revision epoch{};
     BootTime deadline{};  // the one in force when armed or fired, otherwise the last one
     std::uint32_t firings = 0;
+    bool killed = false;  // the last server was ended by a firing, and all of it is gone; until the next one starts
     friend bool operator==(const State&, const State&) = default;
 };
 

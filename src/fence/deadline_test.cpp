@@ -131,9 +131,11 @@ TEST(Deadline, AFiringEndsWithTheEmptyTreeAndThenAllIsAllowedAgain) {
     EXPECT_EQ(deadline.emptied(), (Outcome{Answer::ok, Action::close_watchdog}));
     EXPECT_EQ(deadline.state().phase, Phase::gone);
     EXPECT_EQ(deadline.state().server, 0);
+    EXPECT_TRUE(deadline.state().killed);
     EXPECT_EQ(deadline.state().epoch, epoch) << "still says for which leadership it was armed";
     EXPECT_EQ(deadline.arm(later(12s), epoch, until(20s)).answer, Answer::ok);
     EXPECT_EQ(deadline.server_started(later(12s), 43), Outcome{});
+    EXPECT_FALSE(deadline.state().killed);
     EXPECT_EQ(deadline.state().phase, Phase::armed);
 }
 

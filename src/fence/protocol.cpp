@@ -1,6 +1,9 @@
 #include "fence/protocol.hpp"
 
+#include <cstddef>
 #include <cstring>
+
+#include "base/assert.hpp"
 
 namespace castle::fence {
 namespace {
@@ -24,6 +27,11 @@ struct FieldHeader {
 static_assert(sizeof(FieldHeader) == 8);
 
 }  // namespace
+
+void set_sequence(std::span<char> packet, std::uint32_t sequence) {
+    CASTLE_ASSERT(packet.size() >= sizeof(Header));
+    std::memcpy(packet.data() + offsetof(Header, sequence), &sequence, sizeof sequence);
+}
 
 Writer::Writer(std::span<char> buffer, Kind kind, std::uint32_t sequence) : buffer_(buffer) {
     const Header header{magic_number, protocol_version, static_cast<std::uint16_t>(kind), sequence, 0};
@@ -66,6 +74,7 @@ Writer& Writer::report(const Report& report) {
         .number(Field::armed_epoch, report.state.epoch)
         .time(Field::armed_until, report.state.deadline)
         .number(Field::firings, report.state.firings)
+        .number(Field::killed, report.state.killed)
         .number(Field::busy, report.busy)
         .number(Field::starts, report.starts)
         .number(Field::adopted, report.adopted)
@@ -138,6 +147,7 @@ Report Reader::report() const {
     get(Field::armed_epoch, report.state.epoch);
     if (const auto deadline = time(Field::armed_until)) report.state.deadline = *deadline;
     get(Field::firings, report.state.firings);
+    get(Field::killed, report.state.killed);
     get(Field::busy, report.busy);
     get(Field::starts, report.starts);
     get(Field::adopted, report.adopted);

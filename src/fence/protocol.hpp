@@ -90,6 +90,7 @@ enum class Field : std::uint16_t {
     server_data_dir = 78,
     busy = 79,
     cgroup = 80,
+    killed = 81,
 };
 
 // What protects the fence and its kill on this machine; bits of Report::guards. Without some of them it still works,
@@ -128,6 +129,9 @@ struct Address {
     friend bool operator==(const Address&, const Address&) = default;
 };
 inline constexpr std::size_t address_size = 22;
+
+// For whoever numbers packets only when they are sent. The packet is one that a Writer has made.
+void set_sequence(std::span<char> packet, std::uint32_t sequence);
 
 class Writer {
 public:

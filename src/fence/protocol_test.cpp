@@ -37,7 +37,7 @@ TEST(Protocol, AStartCommandSurvivesTheJourney) {
 TEST(Protocol, AReportSurvivesTheJourney) {
     Report report;
     report.fence = 77;
-    report.state = {Phase::armed, 78, Revision{1LL << 40}, BootTime{Duration{123'456}}, 2};
+    report.state = {Phase::armed, 78, Revision{1LL << 40}, BootTime{Duration{123'456}}, 2, true};
     report.busy = true;
     report.starts = 3;
     report.adopted = true;
@@ -50,8 +50,10 @@ TEST(Protocol, AReportSurvivesTheJourney) {
     std::array<char, 1024> buffer;
     Writer writer{buffer, Kind::fired, 0};
     writer.report(report);
+    set_sequence({buffer.data(), writer.packet().size()}, 4711);
     const auto reader = Reader::parse(writer.packet());
     ASSERT_TRUE(reader);
+    EXPECT_EQ(reader->sequence(), 4711U);
     const Report read = reader->report();
     EXPECT_EQ(read.fence, 77);
     EXPECT_EQ(read.state, report.state);
