@@ -104,8 +104,9 @@ void FenceClient::take(Kind kind, const FenceReport& report) {
     report_ = report;
     if (kind == Kind::fired) {
         const auto milliseconds = [](std::uint32_t us) { return std::to_string((us + 500) / 1000) + " ms"; };
-        journal_.write(Level::warning, "the fence has killed the server, " + milliseconds(report.numbers.late_us) +
-                                           " after its deadline; nothing was left of it " +
+        journal_.write(Level::warning, "the fence has killed the server: signals out " +
+                                           milliseconds(report.numbers.late_us) +
+                                           " after the deadline (or the order), nothing left of it " +
                                            milliseconds(report.numbers.teardown_us) + " later");
     }
     if (differs || kind != Kind::answer) changed_.notify();

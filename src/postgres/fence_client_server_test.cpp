@@ -3,6 +3,7 @@
 
 #include "fence/fence_fixture.hpp"
 #include "postgres/fence_client.hpp"
+#include "postgres/fence_client_launcher.hpp"
 
 namespace castle::postgres {
 namespace {
@@ -245,6 +246,26 @@ TEST_P(FenceClientTest, AServerThatCannotBeStartedHasAReason) {
     ASSERT_FALSE(started);
     EXPECT_THAT(started.error().message, HasSubstr("No such file or directory"));
     ASSERT_NO_FATAL_FAILURE(start_and_wait());
+}
+
+TEST_P(FenceClientTest, IsTheLauncherOfTheInstance) {
+    ASSERT_NO_FATAL_FAILURE(open());
+    FenceLauncher launcher{loop_, *client_, directory_ / "server.log"};
+    const auto owner = find_owner(data_);
+    ASSERT_TRUE(owner) << owner.error().message;
+    PostmasterCommand command{.data_dir = data_,
+                              .argv = {postgres_program("postgres"), "-D", data_},
+                              .environment = {"LC_ALL=C"},
+                              .owner = *owner};
+    const auto started = io::run_to_end(loop_, launcher.start(std::move(command)));
+    ASSERT_TRUE(started) << started.error().message;
+    cgroup_ = client_->report().cgroup;
+    EXPECT_TRUE(launcher.guards(*started));
+    ASSERT_TRUE(accepts_connections(30s));
+    EXPECT_GT(std::filesystem::file_size(directory_ / "server.log"), 0U);
+    ASSERT_TRUE(run(launcher.kill_tree(data_, *started)));
+    EXPECT_THAT(server_processes(), IsEmpty());
+    EXPECT_FALSE(launcher.guards(*started));
 }
 
 const fence::test::Mode client_modes[] = {{"cgroup", ::geteuid() == 0, true}, {"enumeration", ::geteuid() == 0, false}};
