@@ -89,6 +89,7 @@ private:
     Task<> write_initialize();
     Task<> clear_request();
     Task<Status> bootstrap(CancelToken cancel);
+    Timeline newest_timeline() const;
     Task<Status> promote(Revision epoch, CancelToken cancel);
     Task<Status> start_primary(Revision epoch, CancelToken cancel);
     Task<Status> start_standby(std::optional<core::Upstream> upstream, CancelToken cancel);

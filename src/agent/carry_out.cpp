@@ -185,9 +185,11 @@ Task<> Agent::take_lock(core::Evidence) {
     }
     // Nobody may have led since the evidence was weighed: the record changes with every leadership of ours.
     const Revision record = cluster_->leadership_modified;
+    const std::uint32_t newest = number(newest_timeline());
+    const Timeline timeline{server_.view().running_primary() ? newest : newest + 1};
     std::vector<core::KeyWrite> writes{
         {.key = "leader", .value = me(), .leased = true, .expect = {Expect::absent()}},
-        {.key = "castle/leader", .value = core::write_leadership({.name = me(), .lease = lease_.lease()}),
+        {.key = "castle/leader", .value = core::write_leadership({.name = me(), .lease = lease_.lease(), .timeline = timeline}),
          .expect = {number(record) != 0 ? Expect::modified_at(record) : Expect::absent()}}};
     if (cluster_->failover) writes.push_back({.key = "failover", .value = "{}"});
     auto written = co_await store_.write(std::move(writes), deadline());
@@ -209,7 +211,7 @@ Task<Status> Agent::release_lock(Lsn optime) {
     if (!epoch) co_return Done{};
     core::ClusterStatus status = cluster_ ? cluster_->status : core::ClusterStatus{};
     if (optime.known()) status.optime = optime;
-    Leadership released{.name = me(), .fence = Leadership::Fence::released, .epoch = *epoch, .lease = lease_.lease()};
+    Leadership released{.name = me(), .fence = Leadership::Fence::released, .epoch = *epoch, .lease = lease_.lease(), .timeline = newest_timeline()};
     std::vector<core::KeyWrite> writes{{.key = "status", .value = core::write_status(status)},
                                        {.key = "castle/leader", .value = core::write_leadership(released)},
                                        {.key = "leader", .value = std::nullopt, .expect = {Expect::created_at(*epoch)}}};
@@ -250,11 +252,21 @@ Task<> Agent::clear_request() {
     if (!written) log(Level::warning, "clear the switchover request: " + written.error().message);
 }
 
+// Of all that are known to have been begun, or reserved.
+Timeline Agent::newest_timeline() const {
+    Timeline newest = server_.view().timeline;
+    if (!cluster_) return newest;
+    newest = std::max(newest, cluster_->timeline());
+    if (cluster_->last_leadership) newest = std::max(newest, cluster_->last_leadership->timeline);
+    for (const auto& [name, member] : cluster_->members) newest = std::max(newest, member.timeline);
+    return newest;
+}
+
 Task<Status> Agent::promote(Revision epoch, CancelToken cancel) {
     CASTLE_CO_CHECK(co_await fence_.arm(epoch, lease_.leader_until()));
     scope_.spawn(publish_leadership(Leadership::Fence::on));
     checkpoint_after_promote_ = false;
-    auto promoted = co_await server_.promote(cancel);
+    auto promoted = co_await server_.promote(newest_timeline(), cancel);
     if (!promoted) {
         checkpoint_after_promote_.reset();
         // Half way between the two it must not be left: it may become a primary by itself.

@@ -65,9 +65,9 @@ Task<> Agent::publish_leadership(Leadership::Fence fence) {
     const auto epoch = lease_.epoch();
     if (!epoch) co_return;
     // Only the owner of this leadership may speak of it: the leader key must still be the one of this epoch.
-    Leadership record{.name = options_.name, .fence = fence, .epoch = *epoch, .lease = lease_.lease()};
+    Leadership record{.name = options_.name, .fence = fence, .epoch = *epoch, .lease = lease_.lease(), .timeline = newest_timeline()};
     if (cluster_ && cluster_->last_leadership && cluster_->last_leadership->epoch == *epoch && cluster_->last_leadership->fence == fence &&
-        cluster_->last_leadership->lease == record.lease)
+        cluster_->last_leadership->lease == record.lease && cluster_->last_leadership->timeline == record.timeline)
         co_return;
     std::vector<core::KeyWrite> writes{
         {.key = "castle/leader", .value = core::write_leadership(record)},

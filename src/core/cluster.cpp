@@ -154,6 +154,7 @@ std::optional<Leadership> read_leadership(const StoredValue& stored) {
     const auto epoch = number_of(object, "epoch");
     leadership.epoch = epoch ? Revision{static_cast<std::int64_t>(epoch)} : stored.modified;
     leadership.lease = LeaseId{static_cast<std::int64_t>(number_of(object, "lease"))};
+    leadership.timeline = Timeline{static_cast<std::uint32_t>(number_of(object, "timeline"))};
     leadership.modified = stored.modified;
     if (leadership.name.empty()) return std::nullopt;
     return leadership;
@@ -263,6 +264,7 @@ std::string write_leadership(const Leadership& leadership) {
                                                                           : "off";
     json::object object{{"name", leadership.name}, {"fence", fence}, {"lease", number(leadership.lease)}};
     if (number(leadership.epoch) != 0) object["epoch"] = number(leadership.epoch);
+    if (number(leadership.timeline) != 0) object["timeline"] = number(leadership.timeline);
     return json::serialize(object);
 }
 

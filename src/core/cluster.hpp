@@ -90,6 +90,9 @@ struct Leadership {
     Revision epoch{};  // create revision of its leader key
     LeaseId lease{};   // that the leader key was bound to
     Revision modified{};
+    // The number of its timeline, or a lower one than that. Reserved with the lock: PostgreSQL knows only the timelines
+    // it has seen itself, and would use the number of one that another member began and died with once more.
+    Timeline timeline{};
 };
 
 struct Cluster {

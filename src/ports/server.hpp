@@ -45,8 +45,9 @@ public:
     virtual Task<Status> start_standby(std::optional<core::Upstream> upstream, CancelToken cancel) = 0;
     // Points a running standby at another upstream, without restart where the version allows it.
     virtual Task<Status> follow(std::optional<core::Upstream> upstream) = 0;
-    // Answers when the server has left recovery and accepts writes.
-    virtual Task<Status> promote(CancelToken cancel) = 0;
+    // Answers when the server has left recovery and accepts writes. The number of its new timeline is `at_least` or
+    // greater: lower ones may have been used by members whose WAL this server has never seen.
+    virtual Task<Status> promote(Timeline at_least, CancelToken cancel) = 0;
     // Ends the server. While it shuts down, view().control and changed() tell how far it is. Escalates to immediate
     // and kill when `deadline` passes.
     virtual Task<Status> stop(StopMode mode, BootTime deadline) = 0;

@@ -19,6 +19,18 @@ constexpr Duration query_patience = 3s;
 // What a server gets that is stopped because its start was given up.
 constexpr Duration give_up_patience = 10s;
 
+// PostgreSQL takes the first number for which it finds no history file. Files that name no parent keep numbers free: a
+// standby never follows them, and standbys that ask for them later get them.
+Status reserve_timelines(const std::string& pg_wal, Timeline from, Timeline at_least, const Owner& owner) {
+    for (std::uint32_t tli = number(from) + 1; tli < number(at_least); ++tli) {
+        char name[32];
+        std::snprintf(name, sizeof name, "/%08X.history", tli);
+        if (file_exists(pg_wal + name)) continue;
+        CASTLE_CHECK(write_file(pg_wal + name, "# begun by another member; not part of the history of this server\n", 0600, owner));
+    }
+    return Done{};
+}
+
 }  // namespace
 
 // The postmaster tells its reasons only to its log, but the same program says the most frequent ones to us.
@@ -117,7 +129,7 @@ Task<Status> Instance::await_primary(BootTime deadline, CancelToken cancel) {
     }
 }
 
-Task<Status> Instance::promote(CancelToken cancel) {
+Task<Status> Instance::promote(Timeline at_least, CancelToken cancel) {
     co_await process_.refresh(site_.in(5s));
     sync_view();
     if (process_.pid() == 0) co_return Error{Errc::failed, "PostgreSQL does not run; there is nothing to promote"};
@@ -127,7 +139,10 @@ Task<Status> Instance::promote(CancelToken cancel) {
     const auto& control = process_.files().control;
     if (control && control->state != wire::ControlData::State::in_production) {
         const std::string trigger = site_.options.data_dir + "/promote";
-        auto job = [trigger, owner = site_.owner()]() -> Status { return write_file(trigger, "", 0600, owner); };
+        auto job = [trigger, pg_wal = site_.options.data_dir + "/pg_wal", mine = view_.timeline, at_least, owner = site_.owner()]() -> Status {
+            CASTLE_CHECK(reserve_timelines(pg_wal, mine, at_least, owner));
+            return write_file(trigger, "", 0600, owner);
+        };
         CASTLE_CO_CHECK(co_await site_.loop.on_worker(std::move(job), site_.in(10s)));
         CASTLE_CO_CHECK(process_.signal(SIGUSR1));
     }

@@ -105,18 +105,18 @@ void Postgres::ready_as_primary() {
     changed();
 }
 
-void Postgres::promote() {
+void Postgres::promote(Timeline at_least) {
     if (!running() || !in_recovery_ || promoting_) return;
     promoting_ = true;
-    later(world_.random().between(30ms, 400ms) + disk_latency() + slow_start, [this] { finish_promotion(); });
+    later(world_.random().between(30ms, 400ms) + disk_latency() + slow_start, [this, at_least] { finish_promotion(at_least); });
 }
 
-void Postgres::finish_promotion() {
+void Postgres::finish_promotion(Timeline at_least) {
     if (!running()) return;  // told to stop meanwhile
     disconnect("promoted");
     promoting_ = false;
     received_ = replayed_ = disk.wal.end;
-    std::uint32_t last = 0;
+    std::uint32_t last = std::max(number(at_least), 1u) - 1;  // PostgreSQL itself knows only its own history
     for (const Branch* branch = disk.wal.branch; branch; branch = branch->parent)
         last = std::max(last, number(branch->timeline));
     disk.wal.branch = &around_.wal.begin(Timeline{last + 1}, disk.wal.end, disk.wal.branch);

@@ -78,7 +78,7 @@ public:
     }
 
     void start();  // as standby.signal says
-    void promote();
+    void promote(Timeline at_least);
     void stop_fast();
     void stop_now(bool by_itself = false);  // immediate, or killed: nothing more is written or said
     void crash() { stop_now(true); }
@@ -115,7 +115,7 @@ private:
     void within(std::function<void()> work);                 // now, or when thawed
     void ready();
     void ready_as_primary();
-    void finish_promotion();
+    void finish_promotion(Timeline at_least);
     void shut_down();
     void check_drained();
     void end(bool by_itself);

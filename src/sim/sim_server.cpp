@@ -232,10 +232,10 @@ Task<Status> SimServer::follow(std::optional<core::Upstream> upstream) {
     co_return Done{};
 }
 
-Task<Status> SimServer::promote(CancelToken cancel) {
+Task<Status> SimServer::promote(Timeline at_least, CancelToken cancel) {
     if (!server_.running() || !server_.in_recovery()) co_return Error{Errc::invalid, "it is not a running standby"};
     const int pid = server_.pid();
-    server_.promote();
+    server_.promote(at_least);
     while (server_.pid() == pid && server_.running() && server_.in_recovery()) {
         co_await wait_past(executor(), changed_, changed_.count(), executor().now() + 1s, cancel);
         if (cancel.cancelled()) co_return Error{Errc::cancelled, "cancelled", Effect::unknown};
