@@ -36,7 +36,8 @@ Task<> LeaseKeeper::run() {
         if (!hung) done = co_await renew_now(executor_.now() + pace_.retry_timeout);
         // The reference renews once a loop_wait; a short life asks for more, so that one lost renewal is no loss.
         const Duration interval = done ? std::min(pace_.loop_wait, std::max(life_, Duration{1500}) / 3) : std::min(pace_.loop_wait, Duration{500});
-        co_await wait_past(executor_, kick_, seen, std::max((done ? last_sent_ : executor_.now()) + interval, executor_.now() + Duration{50}));
+        const BootTime next = std::max((done ? last_sent_ : executor_.now()) + interval, executor_.now() + Duration{50});
+        co_await wait_past(executor_, kick_, seen, std::max(next, shorter_lease_from()));
     }
 }
 
@@ -45,11 +46,21 @@ Task<bool> LeaseKeeper::renew_now(BootTime deadline) {
         const bool ended = co_await wait_past(executor_, renewed_, renewed_.count(), deadline);
         if (!ended) co_return false;
     }
+    if (executor_.now() < shorter_lease_from()) co_return store_answers_;
     renewing_ = true;
     const bool done = co_await renew(deadline);
     renewing_ = false;
     renewed_.notify();
     co_return done;
+}
+
+// The deadline in force was counted by the life of the present lease and does not go back. If ttl has become shorter, the
+// leader key must stay under the present lease, not renewed any more, until the shorter one reaches to that deadline.
+BootTime LeaseKeeper::shorter_lease_from() const {
+    if (!epoch_ || (life_ != Duration{0} && pace_.ttl >= life_)) return {};
+    BootTime in_force = leader_until_;
+    if (fence_.state().armed && fence_.state().epoch == *epoch_) in_force = std::max(in_force, fence_.state().deadline);
+    return in_force - (pace_.ttl - core::lease_margin(pace_.ttl));
 }
 
 Task<bool> LeaseKeeper::renew(BootTime deadline) {

@@ -48,6 +48,7 @@ public:
 
 private:
     Task<bool> renew(BootTime deadline);
+    BootTime shorter_lease_from() const;
     Task<> confirmed(Revision epoch, const ports::Renewal& renewal);
     Task<> lost(Revision epoch);
     void answers(bool yes);

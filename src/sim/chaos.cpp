@@ -167,7 +167,8 @@ void Chaos::strike(Fault fault) {
             world.note("ctl", "the leader key and the member key of %1 are deleted", {index(node.host()) + 1});
             return store.erase({"leader", "members/" + node.name()});
         case Fault::prefix_deleted:
-            if (!store.key("config")) return;
+            // Whoever has no data then may initialize a cluster of its own, as the contract has it.
+            if (!store.key("config") || !std::ranges::all_of(sim_.nodes(), [](Node* n) { return n->server().disk.present; })) return;
             world.count(fault);
             world.note("ctl", "all keys are deleted");
             return store.erase_all();
