@@ -256,7 +256,10 @@ Task<> Instance::look(BootTime deadline) {
     view_.read_failed = !read && process_.state() == ProcessState::running;
     if (!read) {
         view_.accepting = false;
-        if (view_.read_failed) site_.warn("ask PostgreSQL for its state: " + read.error().message);
+        if (view_.read_failed && std::exchange(read_problem_, read.error().message) != read.error().message)
+            site_.warn("ask PostgreSQL for its state: " + read.error().message);
+    } else {
+        read_problem_.clear();
     }
 }
 

@@ -111,6 +111,7 @@ private:
     Signal changed_;
     Signal::Subscription on_process_;
     ConnectionPtr monitor_;
+    std::string read_problem_;       // as it was told last
     bool asked_in_recovery_ = true;  // what the present server itself has answered last
     bool looking_ = false;
     Signal looked_;

@@ -117,7 +117,7 @@ Task<Status> Instance::run_bootstrap(CancelToken cancel) {
 
 Task<Status> Instance::run_initdb(CancelToken cancel) {
     CASTLE_CO_TRY(const std::string program, site_.programs.path("initdb"));
-    Command command{.argv = {program, "--pgdata=" + site_.options.data_dir}};
+    Command command{.argv = {program, "--pgdata=" + site_.options.data_dir}, .from = Command::From::server};
     const Credentials& superuser = site_.options.superuser;
     if (!superuser.username.empty()) command.argv.push_back("--username=" + superuser.username);
     std::optional<PasswordFile> password;
@@ -140,7 +140,7 @@ Task<Status> Instance::run_custom_bootstrap(CancelToken cancel) {
     if (custom.command.empty()) co_return Error{Errc::invalid, where + " is not configured"};
     auto argv = shell_split(custom.command);
     if (!argv) co_return std::move(argv).error().in(where);
-    Command command{.argv = *std::move(argv), .directory = site_.options.start_dir};
+    Command command{.argv = *std::move(argv), .from = Command::From::server, .directory = site_.options.start_dir};
     if (!custom.no_params) {
         command.argv.push_back("--scope=" + site_.options.scope);
         command.argv.push_back("--datadir=" + site_.options.data_dir);
@@ -190,7 +190,7 @@ Task<Status> Instance::run_post_script(CancelToken cancel) {
     params.erase("options");
     const Address to{params["host"], static_cast<int>(parse_int(params["port"]) ? *parse_int(params["port"]) : 5432)};
     CASTLE_CO_TRY(const std::string passfile, co_await writer_.write_pgpass(to, site_.options.superuser));
-    Command command{.argv = *std::move(argv), .directory = site_.options.start_dir};
+    Command command{.argv = *std::move(argv), .from = Command::From::server, .directory = site_.options.start_dir};
     command.argv.push_back(conninfo_text(params));
     command.environment.push_back("PGOPTIONS=-c synchronous_commit=local -c statement_timeout=0");
     if (!passfile.empty()) command.environment.push_back("PGPASSFILE=" + passfile);

@@ -105,7 +105,7 @@ Task<Status> Instance::run_replica_method(std::string name, core::Upstream sourc
     auto argv = shell_split(method.command);
     if (!argv) co_return std::move(argv).error().in("postgresql." + name + ".command");
     CASTLE_CO_TRY(const std::string passfile, co_await program_passfile(source, site_.options.replication));
-    Command command{.argv = *std::move(argv), .directory = site_.options.start_dir};
+    Command command{.argv = *std::move(argv), .from = Command::From::server, .directory = site_.options.start_dir};
     if (!method.no_params) {
         ConnParams params = connect_params({source.host, source.port}, site_.options.replication, site_.version);
         params["dbname"] = site_.options.database;

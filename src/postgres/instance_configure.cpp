@@ -136,7 +136,7 @@ void Instance::callback(std::string action, std::string role) {
 }
 
 Task<> Instance::run_callback(std::string action, std::vector<std::string> argv, CancelToken cancel) {
-    Command command{.argv = std::move(argv), .directory = site_.options.start_dir};
+    Command command{.argv = std::move(argv), .from = Command::From::server, .directory = site_.options.start_dir};
     auto outcome = co_await site_.programs.run(std::move(command), BootTime::max(), cancel);
     if (!outcome && outcome.error().code != Errc::cancelled)
         site_.error("callback " + action + ": " + outcome.error().message);

@@ -93,5 +93,58 @@ TEST(Lifecycle, PrimaryStandbyPromoteAndRewind) {
     if (HasFailure()) std::cerr << world.journal.all;
 }
 
+TEST(Lifecycle, AStandbyChangesItsUpstreamWithoutARestartAndObeysItsPrimarysMinimums) {
+    World world;
+    Node one(world, "one"), two(world, "two"), three(world, "three");
+    one.policy.parameters.base["max_connections"] = "120";
+    one.policy.callbacks["on_role_change"] = "sh -c 'sleep 30; echo late >> " + world.scratch.path() + "/calls' --";
+    ASSERT_OK(one.open());
+    ASSERT_OK(world.run(one.instance->bootstrap({})));
+    ASSERT_OK(world.run(one.instance->keep_slots({"two", "three"}, true)));
+    ASSERT_OK(two.open());
+    ASSERT_OK(world.run(two.instance->clone(one.address(), {})));
+    ASSERT_OK(world.run(two.instance->start_standby(one.address(), {})));
+    // It is configured with less than its primary has, gets as much, and says that this is not what was asked for.
+    EXPECT_EQ(two.sql("SHOW max_connections"), "120");
+    ASSERT_TRUE(two.view().pending_restart.contains("max_connections"));
+    EXPECT_EQ(two.view().pending_restart.at("max_connections").new_value, "100");
+
+    ASSERT_OK(world.run(two.instance->keep_slots({"three"}, true)));
+    ASSERT_OK(three.open());
+    ASSERT_OK(world.run(three.instance->clone(two.address(), {})));
+    ASSERT_OK(world.run(three.instance->start_standby(two.address(), {})));
+    ASSERT_TRUE(three.eventually([&] { return three.view().streaming; })) << world.journal.all;
+    const int pid = three.view().postmaster_pid;
+    ASSERT_OK(world.run(three.instance->follow(one.address())));
+    ASSERT_TRUE(three.eventually([&] { return three.view().follows(one.address()) && three.view().streaming; }));
+    ASSERT_TRUE(one.eventually([&] { return one.view().walsenders.size() == 2; }));
+    EXPECT_EQ(three.view().postmaster_pid, pid);
+
+    // The next agent takes it over as it is: nothing about whom it follows changes by reading the configuration.
+    ASSERT_OK(three.open());
+    three.look();
+    ASSERT_OK(world.run(three.instance->configure("{}", true)));
+    EXPECT_EQ(three.sql("SHOW primary_slot_name"), "three");
+    EXPECT_TRUE(three.view().follows(one.address()));
+
+    // A new callback ends the one before.
+    one.instance->callback("on_role_change", "primary");
+    one.policy.callbacks["on_role_change"] = "sh -c 'echo \"$@\" >> " + world.scratch.path() + "/calls' --";
+    ASSERT_OK(world.run(one.instance->configure("{}", false)));
+    one.instance->callback("on_role_change", "promoted");
+    const std::string calls = world.scratch.path() + "/calls";
+    ASSERT_TRUE(one.eventually([&] { return read_file(calls) && !read_file(calls)->empty(); }));
+    EXPECT_EQ(*read_file(calls), "on_role_change primary demo\n");
+
+    // A slot that nobody wants goes; one that is in use stays and is told of.
+    ASSERT_OK(two.stop());
+    ASSERT_TRUE(one.eventually([&] { return one.view().walsenders.size() == 1; }));
+    ASSERT_OK(world.run(one.instance->keep_slots({}, true)));
+    one.look();
+    EXPECT_FALSE(one.view().slots.contains("two"));
+    EXPECT_TRUE(one.view().slots.contains("three"));
+    EXPECT_TRUE(world.journal.has("replication slot three should go, but somebody uses it"));
+}
+
 }  // namespace
 }  // namespace castle::postgres

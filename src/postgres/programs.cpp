@@ -26,7 +26,8 @@ std::string find_in_path(const std::string& name) {
 }
 
 // From our environment to the one that PostgreSQL's programs get, as changes.
-std::map<std::string, std::optional<std::string>> environment_changes(const std::vector<std::string>& more) {
+std::map<std::string, std::optional<std::string>> environment_changes(Command::From from,
+                                                                      const std::vector<std::string>& more) {
     std::map<std::string, std::optional<std::string>> changes;
     for (const std::string& variable : our_environment())
         changes[variable.substr(0, variable.find('='))] = std::nullopt;
@@ -34,7 +35,9 @@ std::map<std::string, std::optional<std::string>> environment_changes(const std:
         const auto equals = variable.find('=');
         if (equals != variable.npos) changes[variable.substr(0, equals)] = variable.substr(equals + 1);
     };
-    for (const std::string& variable : client_environment(our_environment())) set(variable);
+    const auto base =
+        from == Command::From::client ? client_environment(our_environment()) : server_environment(our_environment());
+    for (const std::string& variable : base) set(variable);
     for (const std::string& variable : more) set(variable);
     return changes;
 }
@@ -121,7 +124,7 @@ Result<std::string> Programs::path(const std::string& name) const {
 Task<Result<Outcome>> Programs::run(Command command, BootTime deadline, CancelToken cancel) const {
     io::SpawnOptions spawn;
     spawn.argv = std::move(command.argv);
-    spawn.env = environment_changes(command.environment);
+    spawn.env = environment_changes(command.from, command.environment);
     spawn.cwd = command.directory.empty() ? "/" : command.directory;
     if (::geteuid() == 0) spawn.run_as = owner_;
     io::RunLimits limits;

@@ -14,8 +14,12 @@
 namespace castle::postgres {
 
 struct Command {
-    std::vector<std::string> argv;                  // the first is a path
-    std::vector<std::string> environment;           // beside client_environment(); wins over it
+    std::vector<std::string> argv;         // the first is a path
+    std::vector<std::string> environment;  // beside the one below; wins over it
+    // What it gets of our environment: client_environment() for programs whose words we read; server_environment()
+    // for what needs the operator's language and variables (initdb takes the cluster's locale from there), and scripts.
+    enum class From { client, server };
+    From from = From::client;
     std::string directory;                          // to work in; empty: "/"
     std::function<void(std::string_view)> on_line;  // called for every line of standard output and error
 };
