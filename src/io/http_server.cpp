@@ -201,6 +201,7 @@ Task<Result<ServerRequest>> HttpServer::State::next_request(Connection& connecti
     for (;;) {
         auto fed = parser.feed(connection.buffer);
         if (!fed) {
+            options.trouble("from " + connection.stream->peer().host + ": " + fed.error().message);
             [[maybe_unused]] const auto told = co_await refuse(connection, parser.status());
             co_return std::move(fed).error();
         }
@@ -234,7 +235,10 @@ Task<> HttpServer::State::serve(StreamPtr stream) {
         --count;
     }};
     auto ready = co_await shake_hands(connection);
-    if (!ready) co_return;
+    if (!ready) {
+        options.trouble(ready.error().message);
+        co_return;
+    }
     for (int in_a_row = 0; !stopping;) {
         in_a_row = connection.buffer.empty() ? 0 : in_a_row + 1;
         if (in_a_row > requests_in_a_row_max) {

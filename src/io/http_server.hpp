@@ -41,6 +41,8 @@ struct HttpServerOptions {
     Duration request_time{30'000};  // from its first byte to its last
     Duration idle_time{75'000};
     Duration answer_time{30'000};
+    // Hears of failed handshakes and of requests that could not be read. For debugging: strangers cause them at will.
+    std::function<void(const std::string&)> trouble = [](const std::string&) {};
 };
 
 class HttpServer {

@@ -10,6 +10,7 @@
 
 #include "io/asio.hpp"
 #include "io/clock.hpp"
+#include "io/descriptor_limit.hpp"
 #include "io/worker.hpp"
 
 namespace castle::io {
@@ -88,6 +89,7 @@ struct Loop::Impl {
 
 Loop::Loop() : impl_(std::make_unique<Impl>(*this)) {
     ::signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
 }
 Loop::~Loop() {
     impl_->background.reset();

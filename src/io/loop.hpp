@@ -23,7 +23,9 @@ enum class WorkerKind { files, names };
 
 class Loop final : public Executor {
 public:
-    Loop();  // ignores SIGPIPE for the whole process; io/process.hpp gives children the default back
+    // Ignores SIGPIPE and raises the limit of open descriptors for the whole process; io/process.hpp gives children
+    // back what was before.
+    Loop();
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
     ~Loop() override;

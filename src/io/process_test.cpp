@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "io/files.hpp"
@@ -66,8 +67,9 @@ TEST(Process, AppendsItsOutputToAFileFromASessionOfItsOwn) {
     ::close(::mkstemp(file.data()));
     for (const char* word : {"one", "two"}) {
         auto ended = run_to_end(
-            loop, run_into_file(loop, "read -r _ _ _ _ group session _ </proc/$$/stat; [ $session = $$ ] && echo " +
-                                          std::string(word) + "; echo err >&2",
+            loop, run_into_file(loop,
+                                "read -r _ _ _ _ group session _ </proc/$$/stat; [ $session = $$ ] && echo " +
+                                    std::string(word) + "; echo err >&2",
                                 file));
         EXPECT_TRUE(ended && ended->success());
     }
@@ -104,6 +106,18 @@ TEST(Process, HasTheDefaultForSigpipe) {
     EXPECT_EQ(finished->status.signal, SIGPIPE);
 }
 
+TEST(Process, HasTheLimitOfDescriptorsThatWeWereStartedWith) {
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);  // raised already if another test has made a loop
+    Loop loop;
+    rlimit now{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &now), 0);
+    EXPECT_GE(now.rlim_cur, before.rlim_cur);
+    auto finished = run_to_end(loop, run(loop, shell("ulimit -Sn")));
+    ASSERT_TRUE(finished);
+    EXPECT_LE(std::stoul(finished->out), before.rlim_cur);
+}
+
 TEST(Process, AMissingProgramAndDirectoryAreErrors) {
     Loop loop;
     auto program = run_to_end(loop, run(loop, {.argv = {"/nowhere/program"}}));
@@ -127,29 +141,34 @@ TEST(Process, LinesArriveOneByOneProgressLinesToo) {
     EXPECT_THAT(lines, ElementsAre("1%", "50%", "done", "last"));
 }
 
-TEST(Process, TheDeadlineKillsTheWholeGroup) {
+TEST(Process, TheDeadlineKillsIt) {
     Loop loop;
-    // The child of the child ignores SIGTERM and holds the pipe open.
-    auto stubborn = shell("/bin/sh -c 'trap \"\" TERM; echo $$ >&2; while :; do sleep 1; done' & wait");
-    auto finished = run_to_end(loop, run(loop, stubborn, 100ms));
+    auto finished = run_to_end(loop, run(loop, shell("exec sleep 100"), 20ms));
     ASSERT_FALSE(finished);
     EXPECT_EQ(finished.error().code, Errc::timed_out);
-    const auto said = finished.error().message;
-    EXPECT_THAT(said, HasSubstr("sh did not end in time and was killed; it last said: "));
-    EXPECT_TRUE(run_to_end(loop, end_of(loop, std::stoi(said.substr(said.rfind(' '))))));
+    EXPECT_EQ(finished.error().message, "sh did not end in time and was killed");
+    EXPECT_EQ(finished.error().effect, Effect::unknown);
 }
 
-Task<Result<Finished>> run_and_cancel(Loop& loop, CancelSource& cancel) {
-    RunLimits limits{.deadline = loop.now() + patience, .cancel = cancel.token(), .grace = 1s};
+// Cancels as soon as the child has said something.
+Task<Result<Finished>> run_and_cancel(Loop& loop, CancelSource& cancel, std::string script) {
+    RunLimits limits{.deadline = loop.now() + patience, .cancel = cancel.token(), .grace = 200ms};
     limits.on_line = [&](Output, std::string_view) { cancel.cancel(); };
-    co_return co_await run_program(loop, shell("echo started; exec sleep 100"), std::move(limits));
+    co_return co_await run_program(loop, shell(std::move(script)), std::move(limits));
 }
-TEST(Process, CancellationKillsIt) {
+
+TEST(Process, CancellationKillsTheWholeGroup) {
     Loop loop;
     CancelSource cancel;
-    auto finished = run_to_end(loop, run_and_cancel(loop, cancel));
+    // The child of the child ignores SIGTERM and holds the pipe open.
+    auto finished = run_to_end(
+        loop,
+        run_and_cancel(loop, cancel, "/bin/sh -c 'trap \"\" TERM; echo $$ >&2; while :; do sleep 1; done' & wait"));
     ASSERT_FALSE(finished);
     EXPECT_EQ(finished.error().code, Errc::cancelled);
+    const auto said = finished.error().message;
+    EXPECT_THAT(said, HasSubstr("sh was cancelled and killed; it last said: "));
+    EXPECT_TRUE(run_to_end(loop, end_of(loop, std::stoi(said.substr(said.rfind(' '))))));
 }
 
 Task<pid_t> start_and_drop(Loop& loop, bool detach) {

@@ -13,6 +13,7 @@
 
 #include "base/text.hpp"
 #include "io/address.hpp"
+#include "io/descriptor_limit.hpp"
 #include "io/process_impl.hpp"
 
 extern char** environ;
@@ -96,6 +97,7 @@ struct Plan {
 
 [[noreturn]] void become(const Plan& plan) {
     for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+    restore_descriptor_limit();
     if (plan.options->new_session)
         ::setsid();
     else
@@ -187,7 +189,8 @@ Task<Result<std::unique_ptr<Process>>> Process::start(Loop& loop, SpawnOptions o
                     .trouble = trouble.write.get()};
     const pid_t pid = fork_quietly(plan);
     if (pid < 0) co_return Error{Errc::unavailable, "run " + options.argv[0] + ": fork: " + errno_text(errno)};
-    // Whoever comes first, so that signal_group() works from now on. (The leader of a group could not leave its session.)
+    // Whoever comes first, so that signal_group() works from now on. (The leader of a group could not leave its
+    // session.)
     if (!options.new_session) ::setpgid(pid, pid);
     Fd pidfd(open_pidfd(pid));
     CASTLE_ASSERT(pidfd);
