@@ -26,6 +26,7 @@ public:
 
     void configure(const config::RestApi& config);
     Task<io::HttpResponse> answer(io::ServerRequest request);
+    void trouble(const std::string& what) { log(ports::Level::debug, "REST: " + what); }
 
 private:
     using View = std::shared_ptr<const core::AgentView>;

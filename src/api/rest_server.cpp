@@ -35,6 +35,7 @@ Task<Result<std::unique_ptr<io::HttpServer>>> listen(io::Loop& loop, Rest& rest,
     io::HttpServerOptions options{.listen = {config.listen.host, config.listen.port}, .tls = std::move(tls)};
     // The contract's default of 5 is for a server that answers slowly.
     options.backlog = config.request_queue_size > 5 ? static_cast<int>(config.request_queue_size) : 0;
+    options.trouble = [&rest](const std::string& what) { rest.trouble(what); };
     auto handler = [&rest](io::ServerRequest request) { return rest.answer(std::move(request)); };
     auto server = co_await io::HttpServer::start(loop, std::move(options), handler, deadline);
     if (!server) co_return std::move(server).error().in("restapi.listen");
