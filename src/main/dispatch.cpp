@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/options.hpp"
+#include "base/version.hpp"
 #include "config/probe.hpp"
 #include "config/validate.hpp"
 #include "ctl/run.hpp"
@@ -85,7 +85,7 @@ int dispatch(int argc, char** argv) {
     if (invoked_as == "patronictl") return ctl::run(argc, argv);
     const std::string command = argc > 1 ? argv[1] : "";
     if (command == "--version") {
-        std::printf("pgcastle %s\n", agent::castle_version);
+        std::printf("pgcastle %s\n", castle_version);
         return 0;
     }
     if (invoked_as == "patroni") return as_agent(rest(argc, argv, 1), argv);
