@@ -16,16 +16,6 @@ constexpr std::pair<ServerRole, Role> roles[] = {{ServerRole::primary, Role::pri
 
 postgres::Credentials credentials(const config::Login& login) { return {login.username, login.password, login.options}; }
 
-// "--key=value" back into its parts.
-std::vector<std::pair<std::string, std::string>> pairs(const std::vector<std::string>& options) {
-    std::vector<std::pair<std::string, std::string>> result;
-    for (const std::string& option : options) {
-        const auto equals = option.find('=');
-        result.emplace_back(option.substr(2, equals == option.npos ? equals : equals - 2), equals == option.npos ? "" : option.substr(equals + 1));
-    }
-    return result;
-}
-
 config::EffectivePostgresql effective(const config::Document& document, const std::string& dynamic_json) {
     auto dynamic = config::parse_dynamic(dynamic_json.empty() ? "{}" : dynamic_json);
     return config::effective_postgresql(document, dynamic ? *dynamic : boost::json::object{});
@@ -54,7 +44,7 @@ postgres::Policy policy(const config::Document& document, const std::string& dyn
     for (const config::ReplicaMethod& method : from.create_replica_methods) {
         policy.create_replica_methods.push_back(method.name);
         if (!method.built_in())
-            policy.replica_methods[method.name] = {method.command, method.keep_data, method.no_params, method.no_leader, pairs(method.options)};
+            policy.replica_methods[method.name] = {method.command, method.keep_data, method.no_params, method.no_leader, method.options};
     }
     const config::Callbacks& callbacks = from.callbacks;
     for (const auto& [name, command] : {std::pair{"on_start", callbacks.on_start}, std::pair{"on_stop", callbacks.on_stop},
@@ -124,7 +114,7 @@ postgres::InstanceOptions instance_options(const config::Local& local, std::stri
         options.bootstrap.custom.command = bootstrap.custom->command;
         options.bootstrap.custom.no_params = bootstrap.custom->no_params;
         options.bootstrap.custom.keep_existing_recovery_conf = bootstrap.custom->keep_existing_recovery_conf;
-        options.bootstrap.custom.more = pairs(bootstrap.custom->options);
+        options.bootstrap.custom.options = bootstrap.custom->options;
         if (!bootstrap.custom->recovery_conf.empty()) {
             config::Parameters recovery;
             for (const auto& [name, value] : bootstrap.custom->recovery_conf)
