@@ -180,6 +180,16 @@ TEST_P(FenceLife, TheNewestAgentRules) {
     agent_ = std::move(newer);
 }
 
+TEST_P(FenceLife, OnlookersThatHangDoNotKeepTheAgentOut) {
+    std::vector<std::unique_ptr<Agent>> onlookers;
+    for (int i = 0; i < 12; ++i) onlookers.push_back(Agent::connect(directory_ / "run", "pg1"));
+    EXPECT_EQ(agent_->ask(Kind::status).answer, Answer::ok) << "nor cut off the one that is there";
+    agent_.reset();
+    agent_ = hello();
+    ASSERT_TRUE(agent_);
+    EXPECT_EQ(agent_->arm(5, now() + 10s).answer, Answer::ok);
+}
+
 // In pause the agent goes and the server stays; the fence keeps it company until it ends.
 TEST_P(FenceLife, ADisarmedFenceStaysWithItsServerAndNoLonger) {
     start_server_and_wait();

@@ -52,9 +52,11 @@ void Guard::on_connection() {
     socklen_t size = sizeof peer;
     if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return;
     if (peer.uid != 0 && peer.uid != ::geteuid()) return;
-    const auto free = std::ranges::find_if(clients_, [](const Client& client) { return !client.socket; });
-    if (free == clients_.end()) return;
-    *free = Client{.socket = std::move(socket)};
+    // Onlookers that hang must not keep the agent out.
+    auto place = std::ranges::find_if(clients_, [](const Client& client) { return !client.socket; });
+    if (place == clients_.end())
+        place = std::ranges::find_if(clients_, [](const Client& client) { return !client.agent; });
+    *place = Client{.socket = std::move(socket)};
     abandoned_us_ = 0;
 }
 

@@ -19,7 +19,7 @@ constexpr std::int64_t second = 1'000'000;
 constexpr std::int64_t quit_time = 6 * second;
 // An agent that is being replaced or restarted comes back within this time.
 constexpr std::int64_t abandoned_time = 10 * second;
-constexpr std::int64_t look_wait_max = 20 * millisecond;
+constexpr std::int64_t look_wait_max = second / 2;
 
 std::int64_t microseconds(BootTime time) {
     return time.time_since_epoch().count() * millisecond;
@@ -173,8 +173,7 @@ void Guard::strike() {
     addresses_.drop();
     late_us_ = clamp_us(killed_us_ - microseconds(deadline_.state().deadline));
     killing_ = true;
-    look_wait_us_ = millisecond;
-    next_look_us_ = killed_us_ + look_wait_us_;
+    next_look_us_ = killed_us_ + millisecond;
 }
 
 // The server ended by itself: whatever it has left behind (backends of a crashed postmaster, which would go on
@@ -183,26 +182,28 @@ void Guard::begin_clearing() {
     server_.kill();
     killed_us_ = boot_microseconds();
     killing_ = true;
-    look_wait_us_ = millisecond;
     next_look_us_ = 0;
 }
 
-// Not at every child's death: each look walks through /proc, and the dying need the processor more than we do.
+// Not at every child's death: each look walks through /proc, and the dying need the processor more than we do. A
+// process that waits for a dead disk may take hours: the longer it lasts, the less often we look.
 void Guard::look_if_empty() {
-    if (boot_microseconds() < next_look_us_) return;
+    const std::int64_t now = boot_microseconds();
+    if (now < next_look_us_) return;
     server_.reap();
     if (server_.empty()) {
         on_empty();
         return;
     }
-    look_wait_us_ = std::min(look_wait_us_ * 2, look_wait_max);
-    next_look_us_ = boot_microseconds() + look_wait_us_;
+    next_look_us_ = boot_microseconds() + std::clamp((now - killed_us_) / 8, millisecond, look_wait_max);
 }
 
 void Guard::on_empty() {
     killing_ = false;
     on_launch_report();
     const bool fired = deadline_.state().phase == Phase::fired;
+    if (abandoned_us_ != 0)
+        abandoned_us_ = boot_microseconds();  // a restarted agent should still find out what happened
     server_.forget();
     launching_ = false;
     if (fired) {

@@ -95,7 +95,6 @@ private:
     bool end_when_gone_ = false;
     std::int64_t killed_us_ = 0;  // when the signals of the last kill were out
     std::int64_t next_look_us_ = 0;
-    std::int64_t look_wait_us_ = 0;
     std::int64_t quit_until_us_ = 0;
     std::int64_t abandoned_us_ = 0;  // since when no client is connected; 0: one is
 
