@@ -124,7 +124,12 @@ int RealEtcd::leader() const {
 }
 
 void RealEtcd::freeze(int member) {
-    ::kill(members_[static_cast<std::size_t>(member)].pid, SIGSTOP);
+    const pid_t pid = members_[static_cast<std::size_t>(member)].pid;
+    ::kill(pid, SIGSTOP);
+    // On a busy machine its threads go on for a moment: only the kernel knows when the last one has stopped.
+    int status = 0;
+    ASSERT_EQ(::waitpid(pid, &status, WUNTRACED), pid);
+    ASSERT_TRUE(WIFSTOPPED(status));
 }
 void RealEtcd::thaw(int member) {
     ::kill(members_[static_cast<std::size_t>(member)].pid, SIGCONT);
