@@ -1,5 +1,6 @@
 #include "config/yaml.hpp"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -126,13 +127,36 @@ private:
     int nodes_ = 0;
 };
 
+// Takes a document and keeps nothing of it.
+class Ignore final : public YAML::EventHandler {
+public:
+    void OnDocumentStart(const YAML::Mark&) override {}
+    void OnDocumentEnd() override {}
+    void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+    void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+    void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+    void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+    void OnSequenceEnd() override {}
+    void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+    void OnMapEnd() override {}
+};
+
+// YAML::LoadAll would tell as well, but goes on for ever after some broken texts ("a: 1\n]").
+bool has_more_than_one_document(const std::string& text) {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    Ignore ignore;
+    return parser.HandleNextDocument(ignore) && parser.HandleNextDocument(ignore);
+}
+
 // yaml-cpp throws; nothing of it leaves this function.
 Result<YAML::Node> parse(std::string_view text, const std::string& source) {
     try {
-        std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-        if (documents.size() > 1)
-            return Error{Errc::invalid, source + ": holds several YAML documents; exactly one is expected"};
-        return documents.empty() ? YAML::Node() : documents[0];
+        const std::string copy(text);
+        if (has_more_than_one_document(copy))
+            return Error{Errc::invalid,
+                         source + ": goes on after the end of its YAML document; exactly one is expected"};
+        return YAML::Load(copy);
     } catch (const YAML::Exception& failure) {
         const Place place{source, failure.mark.line + 1};
         return Error{Errc::invalid, (failure.mark.is_null() ? source : place.text()) + ": is not YAML: " + failure.msg};
