@@ -274,13 +274,17 @@ Task<std::optional<core::Decision>> Agent::decide_with_findings() {
         if (ended) findings.lease_ended = *ended;
     }
     // Who leads may have changed meanwhile; answers are of the question as it was.
-    const auto latest = store_.cached();
+    auto latest = store_.cached();
+    if (!latest) {  // the watch is being mended; the store itself still answers
+        auto read = co_await store_.read(deadline());
+        if (read) latest = *read;
+    }
     const auto leader_of = [](const core::Snapshot& snapshot) {
         const auto found = snapshot.keys.find("leader");
         return found == snapshot.keys.end() ? Revision{} : found->second.created;
     };
     if (!latest || !snapshot_ || leader_of(*latest) != leader_of(*snapshot_)) {
-        next_cycle_ = executor_.now();
+        next_cycle_ = executor_.now() + Duration{latest ? 0 : 200};
         co_return std::nullopt;
     }
     findings_ = std::move(findings);

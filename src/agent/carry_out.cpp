@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "agent/agent.hpp"
+#include "agent/records.hpp"
 
 namespace castle::agent {
 
@@ -266,6 +267,11 @@ Task<Status> Agent::promote(Revision epoch, CancelToken cancel) {
     CASTLE_CO_CHECK(co_await fence_.arm(epoch, lease_.leader_until()));
     scope_.spawn(publish_leadership(Leadership::Fence::on));
     checkpoint_after_promote_ = false;
+    // The others come at once, and PostgreSQL tries only every 5 s again if their slots are not there yet.
+    if (settings_.use_slots && cluster_) {
+        auto kept = co_await server_.keep_slots(wanted_slots(*cluster_, options_.name, true), false);
+        if (!kept) log(Level::warning, "replication slots: " + kept.error().message);
+    }
     auto promoted = co_await server_.promote(newest_timeline(), cancel);
     if (!promoted) {
         checkpoint_after_promote_.reset();

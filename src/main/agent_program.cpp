@@ -35,6 +35,13 @@ public:
     Now now() const override { return {io::boot_now(), io::wall_now()}; }
 };
 
+// Where callbacks and scripts run. It may have been removed under us.
+std::string working_directory() {
+    std::error_code failed;
+    const auto path = std::filesystem::current_path(failed);
+    return failed ? "/" : path.string();
+}
+
 // Where the configuration asks for none: never attached, so the agent demotes by itself, as well as it can.
 class NoFence final : public ports::Fence {
 public:
@@ -102,7 +109,7 @@ private:
     std::unique_ptr<agent::Agent> agent_;
     std::unique_ptr<api::Rest> rest_;
     std::unique_ptr<api::RestServer> rest_server_;
-    std::string start_dir_ = std::filesystem::current_path();
+    std::string start_dir_ = working_directory();
     Scope scope_{loop_};
 };
 
