@@ -8,6 +8,7 @@
 #include "api/test_world.hpp"
 #include "io/clock.hpp"
 #include "io/http_client.hpp"
+#include "io/test_certificates.hpp"
 
 namespace castle::api {
 namespace {
@@ -86,6 +87,10 @@ struct FakeAgent final : ports::Commands {
     ports::ReinitOutcome reinit_outcome = ports::ReinitOutcome::started;
     std::string log;
 };
+
+Task<Status> reconfigure(io::Loop& loop, RestServer& server, config::RestApi config) {
+    co_return co_await server.reconfigure(std::move(config), loop.now() + patience);
+}
 
 class RestTest : public ::testing::Test {
 protected:
@@ -343,15 +348,49 @@ TEST_F(RestTest, TheAllowlistMayNameHostsAndMembers) {
     EXPECT_EQ(said("POST", "/failsafe", "{}"), "403 Access is denied");  // members do not count there
 }
 
+TEST_F(RestTest, OverTlsChangesNeedAClientCertificateIfOneIsAskedFor) {
+    const io::TestCertificates files;
+    config::RestApi config;
+    config.certfile = files.path("server.crt");
+    config.keyfile = files.path("server.key");
+    config.cafile = files.path("ca.crt");
+    config.verify_client = config::RestApi::VerifyClient::optional;
+    config.http_extra_headers = {{"X-A", "plain"}};
+    config.https_extra_headers = {{"x-a", "secure"}};
+    start(config);
+    const auto secure_call = [&](std::string method, std::string target, const io::TlsOptions& options) {
+        auto tls = io::TlsContext::client(options);
+        EXPECT_TRUE(tls);
+        io::HttpCall request{.method = method, .url = {true, {"127.0.0.1", server_->port()}, target}, .tls = *tls};
+        auto response = io::run_to_end(loop_, io::http_call(loop_, request, loop_.now() + patience));
+        return response ? *response : io::HttpResponse{.status = 0, .body = response.error().message};
+    };
+    const io::TlsOptions nobody{.ca_file = files.path("ca.crt")};
+    const io::TlsOptions member{
+        .ca_file = files.path("ca.crt"), .cert_file = files.path("client.crt"), .key_file = files.path("client.key")};
+    const auto read = secure_call("GET", "/primary", nobody);
+    EXPECT_EQ(read.status, 200) << read.body;
+    EXPECT_EQ(*io::find_header(read.headers, "X-A"), "secure");
+    const auto refused = secure_call("POST", "/reload", nobody);
+    EXPECT_EQ(refused.status, 403);
+    EXPECT_EQ(refused.body, "client certificate required");
+    EXPECT_EQ(secure_call("POST", "/reload", member).status, 202);
+
+    // Taken up without a new listener.
+    config.listen = {"127.0.0.1", 0};
+    config.verify_client = config::RestApi::VerifyClient::required;
+    const int port = server_->port();
+    EXPECT_TRUE(io::run_to_end(loop_, reconfigure(loop_, *server_, config)));
+    EXPECT_EQ(server_->port(), port);
+    EXPECT_EQ(secure_call("GET", "/primary", nobody).status, 0);
+    EXPECT_EQ(secure_call("GET", "/primary", member).status, 200);
+}
+
 TEST_F(RestTest, AnAgentThatHasNotLookedYetIsNotHealthy) {
     agent_.current.reset();
     EXPECT_EQ(call("GET", "/primary").status, 503);
     EXPECT_EQ(call("GET", "/patroni").status, 503);
     EXPECT_EQ(call("POST", "/restart").status, 503);
-}
-
-Task<Status> reconfigure(io::Loop& loop, RestServer& server, config::RestApi config) {
-    co_return co_await server.reconfigure(std::move(config), loop.now() + patience);
 }
 
 TEST_F(RestTest, AListenerThatCannotBeLeavesTheOldOne) {
