@@ -9,7 +9,7 @@
 #include "postgres/settings_diff.hpp"
 #include "postgres/slots.hpp"
 #include "postgres/versions.hpp"
-#include "postgres/wal_end.hpp"
+#include "postgres/wal_record.hpp"
 
 namespace castle::postgres {
 namespace {
