@@ -115,10 +115,11 @@ private:
     void check_store() {
         Section section(document_, "etcd3");
         if (!local_.store) {
-            const bool absent = local_.store.error().code == Errc::not_found;
-            // The error names its own place.
-            document_.mistakes.push_back(
-                {{}, absent ? "etcd3" : "", "", absent ? "is not defined." : local_.store.error().message});
+            const Error& error = local_.store.error();  // names its own place, if it is about one
+            if (error.code == Errc::not_found)
+                document_.mistakes.push_back({document_.place_of(""), "etcd3", "", "is not defined."});
+            else
+                document_.mistakes.push_back({{}, "", "", error.message});
             return;
         }
         const std::string_view key = section.find("hosts")   ? "hosts"

@@ -112,7 +112,7 @@ TEST(Validate, EachCheckOfTheContract) {
         {"{username: rep}",
          "{password: x}",
          {"p.yml:16: postgresql.authentication.replication.username  is not defined."}},
-        {"etcd3:\n  hosts: 10.0.0.1:2379,10.0.0.2:2379\n", "", {"etcd3  is not defined."}},
+        {"etcd3:\n  hosts: 10.0.0.1:2379,10.0.0.2:2379\n", "", {"p.yml: etcd3  is not defined."}},
         {"ttl: 30", "ttl: 5", {"p.yml:9: bootstrap.dcs.ttl 5 must be at least 20"}},
         {"bootstrap:\n  dcs: {ttl: 30", "castle: {fence: on}\nbootstrap:\n  dcs: {ttl: 5", {}},
         {"ttl: 30", "ttl: soon", {"p.yml:9: bootstrap.dcs.ttl soon is not an integer in units of s"}},
