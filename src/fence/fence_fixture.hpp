@@ -32,6 +32,13 @@
 #include "fence/program/descriptor.hpp"
 #include "fence/protocol.hpp"
 
+// A sanitizer's shadow memory says nothing about ours.
+#if defined(__has_feature)
+#define CASTLE_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define CASTLE_SANITIZED 0
+#endif
+
 namespace castle::fence::test {
 
 using namespace std::chrono_literals;
