@@ -33,6 +33,7 @@ TEST_P(FenceLife, AStoppedServerIsToldWithItsStatusAndTheDeadlineStays) {
     EXPECT_EQ(exited->state.phase, Phase::armed);
     EXPECT_EQ(exited->state.server, 0);
     EXPECT_EQ(exited->starts, 1U);
+    EXPECT_FALSE(!cgroup_.empty() && fs::exists(cgroup_));
     EXPECT_THAT(server_processes(), IsEmpty());
     EXPECT_EQ(agent_->signal(SIGINT).answer, Answer::no_server);
     start_server_and_wait();

@@ -122,6 +122,7 @@ TEST_P(Fence, AtTheDeadlineAllOfTheServerDies) {
     EXPECT_GE(now(), deadline) << "never early";
     EXPECT_EQ(fired->state.phase, Phase::gone);
     EXPECT_EQ(fired->state.firings, 1U);
+    EXPECT_FALSE(!cgroup_.empty() && fs::exists(cgroup_));
     RecordProperty("signalled_late_us", static_cast<int>(fired->late_us));
     RecordProperty("teardown_us", static_cast<int>(fired->teardown_us));
     expect_nothing_acknowledged_after(deadline);
