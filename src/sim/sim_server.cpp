@@ -10,6 +10,7 @@ SimServer::SimServer(Surroundings& around, Postgres& server, FenceProcess& fence
     : around_(around), world_(around.world), server_(server), fence_(fence), process_(std::move(process)),
       synchronous_(std::move(synchronous)) {
     view_.server_version = 150018;
+    if (server_.disk.torn) move_aside("pg_rewind was interrupted");
     take_disk();
     take_process_part();
 }
@@ -178,8 +179,11 @@ Task<Status> SimServer::rewind(core::Upstream source, CancelToken cancel) {
     }
     disk.torn = true;
     for (int part = 0; part < 3; ++part) {
-        CASTLE_CO_CHECK(co_await work(world_.random().between(100ms, 700ms), cancel));
-        CASTLE_CO_CHECK(reachable(source, true));
+        auto worked = co_await work(world_.random().between(100ms, 700ms), cancel);
+        auto there = reachable(source, true);
+        if (worked && there) continue;
+        move_aside("pg_rewind did not get to its end");  // half of it may be rewritten
+        co_return worked ? there.error() : worked.error();
     }
     disk.torn = false;
     disk.wal = {from->disk.wal.branch, from->flushed()};
@@ -289,12 +293,16 @@ Task<Status> SimServer::keep_slots(std::vector<std::string> wanted, bool) {
     co_return Done{};
 }
 
-Task<Status> SimServer::set_aside(std::string why) {
-    if (server_.process() != ProcessState::stopped) co_return Error{Errc::invalid, "the server is running"};
-    world_.say(server_.name(), "data directory moved aside: " + why);
+void SimServer::move_aside(std::string_view why) {
+    world_.say(server_.name(), "data directory moved aside: " + std::string(why));
     const int aside = server_.disk.set_aside + (server_.disk.present ? 1 : 0);
     server_.disk = {.set_aside = aside};
     take_disk();
+}
+
+Task<Status> SimServer::set_aside(std::string why) {
+    if (server_.process() != ProcessState::stopped) co_return Error{Errc::invalid, "the server is running"};
+    move_aside(why);
     co_return Done{};
 }
 

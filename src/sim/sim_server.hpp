@@ -40,6 +40,7 @@ public:
 
 private:
     void take_disk();
+    void move_aside(std::string_view why);
     void take_process_part();
     void take_positions();
     Task<Status> start(CancelToken cancel);
