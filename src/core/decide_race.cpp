@@ -82,9 +82,10 @@ Decision decide_race(const Situation& s) {
     }
     if (named) return take(Reason::racing, "acquiring the leader lock as the requested candidate");
     if (request_due && request->planned() && request->leader == s.me) {
-        // Our own switchover: whoever else can lead goes first.
-        if (possible({.others = s.findings->peers, .candidate = {}, .leader_position = s.instance.position(),
-                      .lag_bytes_max = static_cast<std::uint64_t>(s.settings.maximum_lag_on_failover)}))
+        // Our own switchover: whoever else can lead without loss goes first. One that lacks some of our WAL would in turn
+        // wait for us (we crashed before we could hand over), and nobody would lead.
+        if (possible({.others = s.findings->peers, .candidate = {}, .at_least = s.instance.position(), .check_timeline = true,
+                      .timeline = s.instance.timeline}))
             return stand_back(s, Reason::backing_off, "following a different leader: the switchover was away from me");
     }
     const bool by_hand = request_due;

@@ -167,8 +167,9 @@ void Chaos::strike(Fault fault) {
             world.note("ctl", "the leader key and the member key of %1 are deleted", {index(node.host()) + 1});
             return store.erase({"leader", "members/" + node.name()});
         case Fault::prefix_deleted:
-            // Whoever has no data then may initialize a cluster of its own, as the contract has it.
-            if (!store.key("config") || !std::ranges::all_of(sim_.nodes(), [](Node* n) { return n->server().disk.present; })) return;
+            // While all is well, so that the living leader writes them anew. With it the store forgets which numbers of
+            // timelines are taken, and whoever has no data may initialize a cluster of its own, as the contract has it.
+            if (!sim_.healthy()) return;
             world.count(fault);
             world.note("ctl", "all keys are deleted");
             return store.erase_all();

@@ -35,7 +35,7 @@ RunResult run_seed(std::uint64_t seed, Duration time, std::FILE* print) {
     result.synchronous = options.synchronous;
     Sim sim{seed, options};
     Chaos chaos{sim, random.fork()};
-    if (random.chance(900) && !sim.run_until_healthy(first_start)) result.failures.push_back("the cluster did not come up");
+    if (!sim.run_until_healthy(first_start)) result.failures.push_back("the cluster did not come up");
     const Duration limit = recovery_limit(options);
     chaos.run(std::max(time - limit / 2, time / 3));
     const BootTime healed = sim.now();
