@@ -56,7 +56,11 @@ std::optional<std::vector<core::HistoryLine>> history_to_write(const core::Clust
     }
     if (instance.history.empty()) return std::nullopt;  // the server has not been asked yet
     std::vector<core::HistoryLine> lines;
-    for (const auto& [timeline, switchpoint] : instance.history) {
+    auto ended = instance.history;
+    // Our own number is not the next one if another member's timeline, which we do not continue, came between: readers
+    // take the last entry's successor for the timeline of the cluster.
+    if (const Timeline before{number(instance.timeline) - 1}; ended.back().first < before) ended.push_back({before, ended.back().second});
+    for (const auto& [timeline, switchpoint] : ended) {
         core::HistoryLine line{timeline, switchpoint, "no recovery target specified", {}, {}};
         if (cluster.history)
             for (const core::HistoryLine& old : *cluster.history)

@@ -68,6 +68,14 @@ TEST_F(History, ANewTimelineIsStampedAndOldLinesAreKept) {
     EXPECT_EQ(lines->at(0).new_leader, "n1");
     EXPECT_EQ(lines->at(1).new_leader, "n2");
     EXPECT_EQ(lines->at(1).timestamp, "2023-11-14T22:13:20+00:00");
+    // A number between was taken by a member whose timeline is not continued.
+    core::Instance gap = instance;
+    gap.timeline = Timeline{5};
+    const auto bridged = history_to_write(cluster, gap, "n2", WallTime{std::chrono::seconds{1'700'000'000}}, 0);
+    ASSERT_TRUE(bridged);
+    EXPECT_EQ(bridged->back().timeline, Timeline{4});
+    EXPECT_EQ(bridged->back().switchpoint, Lsn{200});
+    EXPECT_EQ(bridged->back().new_leader, "n2");
     cluster.history = *lines;
     EXPECT_FALSE(write());
     cluster.history->pop_back();

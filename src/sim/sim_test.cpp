@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "sim/run.hpp"
+
 namespace castle::sim {
 namespace {
 
@@ -25,6 +27,160 @@ TEST_F(Simulation, ThreeMembersComeUpFromEmptyDirectories) {
     sim.expect_healthy_within(0ms);
     sim.expect_never_two_primaries();
     EXPECT_GT(sim.checker().acknowledged(), 20u);
+}
+
+TEST_F(Simulation, ASeedRepeatsToTheBit) {
+    const RunResult first = run_seed(7, 2min), second = run_seed(7, 2min), other = run_seed(8, 2min);
+    EXPECT_EQ(first.hash, second.hash);
+    EXPECT_EQ(first.steps, second.steps);
+    EXPECT_NE(first.hash, other.hash);
+}
+
+TEST_F(Simulation, AFrozenAgentLosesItsServerBeforeAnotherIsPromoted) {
+    Sim sim{2, three()};
+    sim.expect_healthy_within(60s);
+    Node& old = sim.leader();
+    sim.freeze(old);
+    sim.run(60s);
+    EXPECT_NE(&sim.leader(), &old);
+    EXPECT_EQ(old.server().process(), core::ProcessState::stopped);
+    sim.thaw(old);
+    sim.expect_healthy_within(60s);
+    sim.expect_never_two_primaries();
+}
+
+TEST_F(Simulation, ACrashedServerIsStartedInPlace) {
+    Sim sim{3, three()};
+    sim.expect_healthy_within(60s);
+    Node& leader = sim.leader();
+    sim.crash_server(leader);
+    sim.expect_healthy_within(15s);
+    EXPECT_EQ(&sim.leader(), &leader);
+    EXPECT_EQ(leader.server().timeline(), Timeline{1});
+    sim.expect_never_two_primaries();
+}
+
+TEST_F(Simulation, AnAgentThatCrashesAdoptsItsServer) {
+    Sim sim{4, three()};
+    sim.expect_healthy_within(60s);
+    Node& leader = sim.leader();
+    const int pid = leader.server().pid();
+    sim.crash_agent(leader, 2s);
+    sim.run(30s);
+    EXPECT_EQ(&sim.leader(), &leader);
+    EXPECT_EQ(leader.server().pid(), pid);
+    sim.expect_healthy_within(1s);
+}
+
+TEST_F(Simulation, ACrashedHostComesBackAsAStandby) {
+    Sim sim{5, three()};
+    sim.expect_healthy_within(60s);
+    Node& old = sim.leader();
+    sim.crash_host(old, 40s);
+    sim.run(35s);
+    EXPECT_NE(&sim.leader(), &old);
+    sim.expect_healthy_within(60s);
+    EXPECT_TRUE(old.server().in_recovery());
+    EXPECT_EQ(old.server().disk.set_aside, 0);  // rewound or simply followed, not cloned
+    sim.expect_never_two_primaries();
+}
+
+TEST_F(Simulation, ASwitchoverLosesNothing) {
+    Options options = three();
+    options.synchronous = true;
+    Sim sim{6, options};
+    sim.expect_healthy_within(60s);
+    Node& old = sim.leader();
+    sim.switchover(sim.follower(1).name());
+    EXPECT_TRUE(sim.run_until([&] { return sim.healthy() && &sim.leader() != &old; }, 20s));
+    EXPECT_EQ(sim.checker().lost(), 0u);
+    sim.expect_never_two_primaries();
+}
+
+TEST_F(Simulation, APrimaryCutOffFromTheStoreStopsBeforeItsLeaseEnds) {
+    Sim sim{7, three()};
+    sim.expect_healthy_within(60s);
+    Node& old = sim.leader();
+    sim.cut_from_store(old);
+    sim.run(60s);
+    EXPECT_NE(&sim.leader(), &old);
+    EXPECT_FALSE(old.server().writable());
+    sim.mend_to_store(old);
+    sim.expect_healthy_within(60s);
+    sim.expect_never_two_primaries();
+}
+
+TEST_F(Simulation, AStaleStoreLeaderDoesNotKeepAPrimaryAlive) {
+    Sim sim{8, three()};
+    sim.expect_healthy_within(60s);
+    for (int round = 0; round < 5; ++round) {
+        sim.store().depose_unnoticed(30s);
+        sim.run(50s);
+    }
+    sim.expect_healthy_within(60s);
+    sim.expect_never_two_primaries();
+}
+
+TEST_F(Simulation, KeysDeletedByHandMakeNoSecondPrimary) {
+    Sim sim{9, three()};
+    sim.expect_healthy_within(60s);
+    sim.store().erase({"leader"});
+    sim.run(30s);
+    sim.store().erase({"leader", "members/" + sim.leader().name()});
+    sim.run(30s);
+    sim.store().erase_all();
+    sim.expect_healthy_within(60s);
+    sim.expect_never_two_primaries();
+}
+
+TEST_F(Simulation, AHostThatWokeUpKillsItsServerFirst) {
+    Sim sim{10, three()};
+    sim.expect_healthy_within(60s);
+    Node& old = sim.leader();
+    sim.suspend_host(old);
+    sim.run(60s);
+    EXPECT_NE(&sim.leader(), &old);
+    sim.resume_host(old);
+    sim.expect_healthy_within(60s);
+    sim.expect_never_two_primaries();
+}
+
+// A deadline counted by a long lease must not outlive the leader key under a short one.
+TEST_F(Simulation, AShorterTtlIsSafeWhileThePrimaryIsCutOff) {
+    Options options = three();
+    options.ttl = 30s;
+    Sim sim{11, options};
+    sim.expect_healthy_within(60s);
+    sim.run(20s);
+    sim.change_config(5s, 1s, 1s);
+    sim.run(1s);
+    Node& old = sim.leader();
+    sim.isolate(old);
+    sim.run(60s);
+    EXPECT_NE(&sim.leader(), &old);
+    sim.rejoin(old);
+    sim.expect_healthy_within(60s);
+    sim.expect_never_two_primaries();
+}
+
+// The member that is promoted has never seen the timeline that the last leader began and died with.
+TEST_F(Simulation, ATimelinesNumberIsNotUsedTwice) {
+    Sim sim{12, members(2)};
+    sim.expect_healthy_within(60s);
+    Node& first = sim.leader();
+    Node& second = sim.follower();
+    sim.crash_host(first, 300s);
+    EXPECT_TRUE(sim.run_until([&] { return second.server().writable(); }, 60s));
+    EXPECT_EQ(second.server().timeline(), Timeline{2});
+    sim.run(5s);
+    sim.crash_host(second, 600s);
+    first.boot_host();
+    EXPECT_TRUE(sim.run_until([&] { return first.server().writable(); }, 90s));
+    EXPECT_EQ(first.server().timeline(), Timeline{3});
+    sim.run(5s);
+    second.boot_host();
+    sim.expect_healthy_within(90s);
+    sim.expect_never_two_primaries();
 }
 
 }  // namespace
