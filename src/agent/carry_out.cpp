@@ -203,6 +203,7 @@ Task<> Agent::take_lock(core::Evidence) {
     }
     lease_.claim(*written);
     co_await lease_.renew_now(deadline());  // the deadline counts only from a confirmed renewal
+    publish();  // from now on we may become a primary, and say so when asked
     next_cycle_ = executor_.now();
 }
 

@@ -35,7 +35,11 @@ Task<> Agent::keep_fence() {
     const core::Instance& instance = server_.view();
     if (!fence.attached || !worker_.idle()) co_return;
     if (instance.running_primary() && leads()) {
-        const bool alone = std::ranges::all_of(cluster_->members, [&](const auto& entry) { return entry.first == options_.name; });
+        // Alone for a moment is not alone: keys vanish while their members live, and those remember an armed fence.
+        const bool no_other = std::ranges::all_of(cluster_->members, [&](const auto& entry) { return entry.first == options_.name; });
+        if (!no_other) alone_since_.reset();
+        else if (!alone_since_) alone_since_ = executor_.now();
+        const bool alone = no_other && (!fence.armed || executor_.now() >= *alone_since_ + std::max(settings_.ttl, Duration{20'000}));
         const bool wanted = !alone && !settings_.pause;
         if (wanted && (!fence.armed || fence.epoch != *lease_.epoch()) && lease_.leader_until() > executor_.now()) {
             auto armed = co_await fence_.arm(*lease_.epoch(), lease_.leader_until());
@@ -189,7 +193,8 @@ void Agent::publish() {
     view->store_ok = read_ok_ && lease_.store_answers();
     if (leads()) view->leader_until = lease_.leader_until();
     const Activity activity = worker_.activity();
-    view->may_write = view->instance.running_primary() || activity == Activity::bootstrap || activity == Activity::start_primary ||
+    // Whoever holds the lock may become a primary at any moment, even if its key has just vanished.
+    view->may_write = view->instance.running_primary() || (lease_.epoch() && executor_.now() < lease_.leader_until()) || activity == Activity::bootstrap || activity == Activity::start_primary ||
                       activity == Activity::promote || (activity == Activity::restart && lease_.epoch().has_value()) ||
                       (fence_.state().armed && fence_.state().server_running) ||
                       (view->instance.process != ProcessState::stopped && !view->instance.running_standby());
