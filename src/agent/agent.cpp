@@ -205,7 +205,8 @@ Task<> Agent::apply_config() {
     if (changed) {
         config_applied_ = cluster_->config_modified;
         configured_ = true;
-        const std::string& text = cluster_->config ? *cluster_->config : dynamic_json_ == "{}" ? options_.bootstrap_config : dynamic_json_;
+        const std::string& before = options_.remembered_config.empty() ? options_.bootstrap_config : options_.remembered_config;
+        const std::string text = cluster_->config ? *cluster_->config : dynamic_json_ == "{}" ? before : dynamic_json_;
         if (auto dynamic = config::parse_dynamic(text)) {  // an invalid one: the last good one stays
             dynamic_json_ = text;
             auto read = config::read_settings(*dynamic);

@@ -24,6 +24,7 @@ struct Options {
     boost::json::object tags;  // effective: false built-in ones are left out, order as configured
     bool can_bootstrap = true;
     std::string bootstrap_config = "{}";  // JSON of bootstrap.dcs, written to `config` once
+    std::string remembered_config;        // the dynamic configuration of an earlier run; empty: none
     std::function<Rejoin(const std::string& dynamic_json)> rejoin = [](const std::string&) { return Rejoin{}; };
     bool fence_works = true;
 };

@@ -86,6 +86,7 @@ public:
 
 private:
     Task<Status> assemble();
+    agent::Options options_for_agent() const;
     Task<Status> listen();
     Task<> reload();
     Task<Status> take_up();
@@ -93,6 +94,7 @@ private:
     void tell_mistakes(const config::Local& local) {
         for (const config::Mistake& mistake : local.document.mistakes) log_.write(ports::Level::warning, mistake.text());
         for (const std::string& warning : local.tags.warnings) log_.write(ports::Level::warning, warning);
+        for (const std::string& warning : postgresql_warnings(local)) log_.write(ports::Level::warning, warning);
     }
 
     io::Loop& loop_;
@@ -110,8 +112,16 @@ private:
     std::unique_ptr<api::Rest> rest_;
     std::unique_ptr<api::RestServer> rest_server_;
     std::string start_dir_ = working_directory();
+    bool replaced_ = false;
+    Signal::Subscription on_fence_;
     Scope scope_{loop_};
 };
+
+agent::Options Program::options_for_agent() const {
+    agent::Options options = agent_options(local_);
+    options.remembered_config = server_->remembered_dynamic();
+    return options;
+}
 
 Task<Status> Program::assemble() {
     CASTLE_CO_TRY(store_, dcs::make_store(loop_, local_));
@@ -122,6 +132,12 @@ Task<Status> Program::assemble() {
         auto client = std::make_unique<postgres::FenceClient>(loop_, log_, fence_options(local_, options));
         CASTLE_CO_CHECK(co_await client->open(loop_.now() + Duration{10'000}));
         launcher_ = std::make_unique<postgres::FenceLauncher>(loop_, *client);
+        on_fence_ = client->changed().subscribe([this, fence = client.get()] {
+            if (!fence->replaced() || !agent_) return;
+            log_.write(ports::Level::critical, "another agent has taken over this member's fence; ending, and leaving the server to it");
+            replaced_ = true;
+            agent_->leave();
+        });
         fence_ = std::move(client);
     } else {
         log_.write(ports::Level::warning, "castle.fence is off: a primary whose agent hangs or dies lives on beside its successor");
@@ -130,7 +146,7 @@ Task<Status> Program::assemble() {
     }
     CASTLE_CO_TRY(server_, co_await postgres::Instance::open(loop_, std::move(options), *launcher_, log_));
     agent_ = std::make_unique<agent::Agent>(
-        agent::Agent::World{loop_, clock_, *store_, *server_, *fence_, *peers_, log_}, agent_options(local_));
+        agent::Agent::World{loop_, clock_, *store_, *server_, *fence_, *peers_, log_}, options_for_agent());
     co_return Done{};
 }
 
@@ -160,8 +176,8 @@ Task<Status> Program::take_up() {
     if (auto configured = log_.configure(local_.log); !configured) log_.write(ports::Level::error, configured.error().message);
     peers_->set_tls(std::move(tls));
     if (rest_) rest_->configure(local_.restapi);
-    server_->set_policy(instance_options(local_, start_dir_).policy);
-    agent_->set_options(agent_options(local_));
+    server_->take_options(instance_options(local_, start_dir_));
+    agent_->set_options(options_for_agent());
     server_->callback("on_reload", agent_->view()->role == "primary" ? "primary" : "replica");
     co_return Done{};
 }
@@ -190,7 +206,8 @@ Task<agent::Agent::Exit> Program::run() {
     const io::Signals signals(loop_, {SIGTERM, SIGINT, SIGHUP, SIGUSR2}, [this](int number) { on_signal(number); });
     agent_->on_started = [this] { return listen(); };
     agent_->on_reload = [this] { scope_.spawn(reload()); };
-    const Exit exit = co_await agent_->run();
+    Exit exit = co_await agent_->run();
+    if (replaced_) exit = Exit::fatal;
     if (rest_server_) co_await rest_server_->stop(loop_.now() + Duration{1000});
     co_return exit;
 }

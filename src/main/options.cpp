@@ -63,6 +63,13 @@ postgres::Policy policy(const config::Document& document, const std::string& dyn
 
 }  // namespace
 
+std::vector<std::string> postgresql_warnings(const config::Local& local) {
+    const auto merged = effective(local.document, "{}");
+    std::vector<std::string> warnings = merged.warnings;
+    for (const config::Mistake& mistake : merged.mistakes) warnings.push_back(mistake.text());
+    return warnings;
+}
+
 agent::Options agent_options(const config::Local& local) {
     const config::Postgresql postgresql = effective(local.document, "{}").postgresql;
     agent::Options options;

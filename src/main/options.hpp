@@ -8,6 +8,9 @@
 
 namespace castle {
 
+// What of `postgresql` has no effect or was put right.
+std::vector<std::string> postgresql_warnings(const config::Local& local);
+
 agent::Options agent_options(const config::Local& local);
 
 // `local` is copied into the policy: what of the dynamic configuration counts depends on it.

@@ -60,8 +60,6 @@ public:
     Version version() const { return site_.version; }
     const Owner& owner() const { return site_.owner(); }
     const Policy& policy() const { return policy_; }
-    // The local configuration was read again; the next configure() with force takes it up.
-    void set_policy(std::function<Policy(const std::string& dynamic_json)> policy) { site_.options.policy = std::move(policy); }
     // The synchronous mode's hold on synchronous_standby_names; nothing gives it back to the user. Applied by the next
     // configure(), or at once if the server runs.
     Task<Status> set_synchronous_standby_names(std::optional<std::string> names);
