@@ -52,7 +52,8 @@ std::optional<int> parse(CLI::App& app, std::vector<std::string> arguments, std:
 std::variant<UpOptions, int> read_up(std::vector<std::string> arguments) {
     UpOptions options;
     CLI::App app(
-        "Brings up a whole cluster on this machine, in one directory: a real etcd, an agent and a PostgreSQL server for\n"
+        "Brings up a whole cluster on this machine, in one directory: a real etcd, an agent and a PostgreSQL server "
+        "for\n"
         "each member, and a supervisor in the background that restarts what dies. All of it listens on the loopback\n"
         "address only and asks for generated passwords. Called again it resumes the same data; with more --nodes than\n"
         "before it adds members.\n",
@@ -70,7 +71,8 @@ std::variant<UpOptions, int> read_up(std::vector<std::string> arguments) {
     app.add_flag("--foreground", options.foreground,
                  "Stay here when the cluster is up, and stop it on Ctrl-C or SIGTERM");
     app.footer(
-        "Exit status: 0 the cluster is up; 1 it is not, and nothing is left running; 2 wrong usage; 130 interrupted.");
+        "Exit status: 0 the cluster is up; 1 it is not, and nothing is left running (or a primary serves, but not all\n"
+        "standbys stream from it; it says so); 2 wrong usage; 130 interrupted.");
     if (const auto done = parse(app, std::move(arguments), options.dir)) return *done;
     return options;
 }
@@ -78,7 +80,8 @@ std::variant<UpOptions, int> read_up(std::vector<std::string> arguments) {
 std::variant<PlaceOptions, int> read_down(std::vector<std::string> arguments) {
     PlaceOptions options;
     CLI::App app(
-        "Stops the cluster of `pgcastle up` cleanly: standbys, primary, etcd, supervisor. The data stays; `pgcastle up`\n"
+        "Stops the cluster of `pgcastle up` cleanly: standbys, primary, etcd, supervisor. The data stays; `pgcastle "
+        "up`\n"
         "goes on with it.\n",
         "pgcastle down");
     add_directory(app, options.dir);
@@ -89,7 +92,8 @@ std::variant<PlaceOptions, int> read_down(std::vector<std::string> arguments) {
 
 std::variant<PlaceOptions, int> read_status(std::vector<std::string> arguments) {
     PlaceOptions options;
-    CLI::App app("Shows the cluster of `pgcastle up`: its processes, its members, how to connect.\n", "pgcastle status");
+    CLI::App app("Shows the cluster of `pgcastle up`: its processes, its members, how to connect.\n",
+                 "pgcastle status");
     add_directory(app, options.dir);
     app.footer("Exit status: 0 one primary and all standbys stream from it; 1 not so; 3 it is not running.");
     if (const auto done = parse(app, std::move(arguments), options.dir)) return *done;
@@ -109,7 +113,8 @@ std::variant<WatchWritesOptions, int> read_watch_writes(std::vector<std::string>
         "With a command after --, runs it under these writes and ends when its effect is over.\n",
         "pgcastle watch-writes");
     add_directory(app, options.dir);
-    app.add_option("--connection", options.connection, "A connection string (key=value ...), instead of the cluster in --dir")
+    app.add_option("--connection", options.connection,
+                   "A connection string (key=value ...), instead of the cluster in --dir")
         ->type_name("TEXT");
     app.add_option("--seconds", options.seconds, "End after that time (default: on Ctrl-C)")->type_name("S");
     app.footer(

@@ -1,4 +1,5 @@
-// The command lines of `pgcastle up`, `down`, `status` and `watch-writes`: arguments in, options or the exit status out.
+// The command lines of `pgcastle up`, `down`, `status` and `watch-writes`: arguments in, options or the exit status
+// out.
 #pragma once
 
 #include <string>

@@ -77,8 +77,7 @@ Task<Status> start_supervisor(io::Loop& loop, Plan plan) {
         const auto answer = co_await ask_status(loop, plan, loop.now() + 2s);
         if (answer) break;
         const auto ended = co_await (*process)->wait(loop.now() + 20ms);
-        if (ended)
-            co_return Error{Errc::failed, "the supervisor has ended: " + last_line(plan.log_of("supervisor"))};
+        if (ended) co_return Error{Errc::failed, "the supervisor has ended: " + last_line(plan.log_of("supervisor"))};
         if (loop.now() > deadline) {
             [[maybe_unused]] const auto killed = co_await (*process)->terminate(1s);
             co_return Error{Errc::timed_out, "the supervisor does not answer; see " + plan.log_of("supervisor")};

@@ -50,8 +50,8 @@ Result<DirectoryLock> DirectoryLock::take(const Plan& plan) {
     io::Fd file(::open(plan.lock_file().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!file) return Error{Errc::failed, "open " + plan.lock_file() + ": " + io::errno_text(errno)};
     if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0)
-        return Error{Errc::conflict, "another pgcastle is at work in " + plan.dir + "; see what it does with: pgcastle " +
-                                         "status --dir " + plan.dir};
+        return Error{Errc::conflict, "another pgcastle is at work in " + plan.dir +
+                                         "; see what it does with: pgcastle " + "status --dir " + plan.dir};
     return DirectoryLock(std::move(file));
 }
 
@@ -61,7 +61,8 @@ Result<Plan> load_plan(const std::string& dir) {
     if (text.error().code == Errc::not_found)
         return Error{Errc::not_found, "there is no cluster in " + dir + "; make one with: pgcastle up --dir " + dir};
     if (text.error().code == Errc::denied)
-        return Error{Errc::denied, "the cluster in " + dir + " belongs to another user; run this as that user or as root"};
+        return Error{Errc::denied,
+                     "the cluster in " + dir + " belongs to another user; run this as that user or as root"};
     return std::move(text).error();
 }
 
@@ -99,7 +100,8 @@ Undo::Undo(const std::string& dir) {
         return;
     }
     fs::path missing = dir;
-    while (!missing.parent_path().empty() && !fs::exists(missing.parent_path(), failed)) missing = missing.parent_path();
+    while (!missing.parent_path().empty() && !fs::exists(missing.parent_path(), failed))
+        missing = missing.parent_path();
     remove_ = missing;
 }
 

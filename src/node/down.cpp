@@ -27,8 +27,8 @@ Task<int> run(io::Loop& loop, PlaceOptions options) {
         co_return 1;
     }
     if (*ran)
-        std::printf("Stopped. The data is in %s; go on with: %s up%s\n", plan->dir.c_str(), program_for_people().c_str(),
-                    directory_option(*plan).c_str());
+        std::printf("Stopped. The data is in %s; go on with: %s up%s\n", plan->dir.c_str(),
+                    program_for_people().c_str(), directory_option(*plan).c_str());
     else
         std::printf("Nothing of the cluster in %s is running\n", plan->dir.c_str());
     co_return 0;

@@ -11,7 +11,7 @@ constexpr dcs::Method method(std::string_view path) {
 
 // What an earlier attempt has done already is as good.
 Status done_or_there(Status status) {
-    if (!status && status.error().message.find("already exists") == std::string::npos) return status;
+    if (!status && status.error().code != Errc::conflict) return status;
     return Done{};
 }
 

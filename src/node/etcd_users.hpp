@@ -1,5 +1,5 @@
-// Access to the cluster's own etcd: a new one lets anybody on this machine in, until it has a user and authentication is
-// on. Belongs to the loop's thread.
+// Access to the cluster's own etcd: a new one lets anybody on this machine in, until it has a user and authentication
+// is on. Belongs to the loop's thread.
 #pragma once
 
 #include "dcs/etcd/options.hpp"

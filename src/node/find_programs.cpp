@@ -78,8 +78,8 @@ Task<Result<std::string>> ask_version(io::Loop& loop, std::string program, io::U
     auto said = co_await io::run_program(loop, std::move(options), limits);
     if (!said) co_return std::move(said).error();
     if (!said->status.success())
-        co_return Error{Errc::failed, program + " --version: " + said->status.text() + ": " +
-                                          std::string(trim(said->err))};
+        co_return Error{Errc::failed,
+                        program + " --version: " + said->status.text() + ": " + std::string(trim(said->err))};
     co_return std::string(trim(said->out));
 }
 
@@ -119,16 +119,16 @@ Task<Result<std::string>> find_etcd(io::Loop& loop, std::string wanted, io::User
             if (program.empty() && executable(each / "etcd")) program = (each / "etcd").lexically_normal().string();
     }
     if (program.empty())
-        co_return Error{Errc::not_found, "etcd is not installed here; install it (Debian: tools/install-deps, or "
-                                         "apt-get install etcd-server) or say where it is with --etcd"};
-    if (!executable(program))
-        co_return Error{Errc::not_found, "--etcd " + program + ": there is no such program"};
+        co_return Error{Errc::not_found,
+                        "etcd is not installed here; install it (Debian: tools/install-deps, or "
+                        "apt-get install etcd-server) or say where it is with --etcd"};
+    if (!executable(program)) co_return Error{Errc::not_found, "--etcd " + program + ": there is no such program"};
     program = fs::absolute(program).lexically_normal().string();
     auto said = co_await ask_version(loop, program, owner);
     if (!said) co_return std::move(said).error();
     if (said->find("etcd Version: 3.") == said->npos)
-        co_return Error{Errc::invalid, program + ": this is not etcd 3; it says \"" +
-                                           said->substr(0, said->find('\n')) + "\""};
+        co_return Error{Errc::invalid,
+                        program + ": this is not etcd 3; it says \"" + said->substr(0, said->find('\n')) + "\""};
     co_return program;
 }
 

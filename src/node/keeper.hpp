@@ -14,7 +14,7 @@ class Keeper {
 public:
     struct Part {
         std::string name;
-        io::SpawnOptions command;  // must not die with us: we may be replaced
+        io::SpawnOptions command;                    // must not die with us: we may be replaced
         std::function<std::optional<pid_t>()> find;  // the process if it runs already
     };
     // `changed` is notified when the report has changed, `log` called with each event.

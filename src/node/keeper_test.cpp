@@ -88,9 +88,8 @@ TEST(Keeper, TakesOverWhatRunsAlready) {
     next_scope.spawn(keeper.keep(next.stop.token()));
     ASSERT_TRUE(io::run_to_end(next.loop, until(next, [&] { return keeper.report().pid == running; })));
     ::kill(running, SIGKILL);
-    ASSERT_TRUE(io::run_to_end(next.loop, until(next, [&] {
-        return keeper.report().pid != 0 && keeper.report().pid != running;
-    })));
+    ASSERT_TRUE(io::run_to_end(
+        next.loop, until(next, [&] { return keeper.report().pid != 0 && keeper.report().pid != running; })));
     const pid_t started = keeper.report().pid;
     io::run_to_end(next.loop, stop_and_leave(next, next_scope));
     ::kill(started, SIGKILL);

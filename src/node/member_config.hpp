@@ -1,5 +1,5 @@
-// The configuration files that `pgcastle up` writes, as text: plan in, YAML out. Written once, to be read and changed by
-// people who learn from them; nothing here looks at the world.
+// The configuration files that `pgcastle up` writes, as text: plan in, YAML out. Written once, to be read and changed
+// by people who learn from them; nothing here looks at the world.
 #pragma once
 
 #include <string>

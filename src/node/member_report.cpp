@@ -43,8 +43,8 @@ Task<std::vector<MemberReport>> ask_members(io::Loop& loop, Plan plan, BootTime 
     std::vector<MemberReport> reports(static_cast<std::size_t>(plan.nodes));
     Scope scope(loop);
     for (const MemberPlan& each : plan.members())
-        scope.spawn(ask(loop, each.rest_port, reports[static_cast<std::size_t>(each.rest_port - plan.member(1).rest_port)],
-                        deadline));
+        scope.spawn(ask(loop, each.rest_port,
+                        reports[static_cast<std::size_t>(each.rest_port - plan.member(1).rest_port)], deadline));
     co_await scope.drained();
     co_return reports;
 }

@@ -1,4 +1,5 @@
-// What a member says of itself over REST, as far as `up`, `down` and `status` want to know. Belongs to the loop's thread.
+// What a member says of itself over REST, as far as `up`, `down` and `status` want to know. Belongs to the loop's
+// thread.
 #pragma once
 
 #include <string>

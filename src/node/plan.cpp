@@ -98,8 +98,8 @@ std::string Plan::connection_string() const {
         hosts.emplace_back("127.0.0.1");
         ports.push_back(std::to_string(each.postgres_port));
     }
-    return "host=" + join(hosts, ",") + " port=" + join(ports, ",") + " user=postgres dbname=postgres passfile=" +
-           conninfo_value(pgpass()) + " target_session_attrs=read-write";
+    return "host=" + join(hosts, ",") + " port=" + join(ports, ",") +
+           " user=postgres dbname=postgres passfile=" + conninfo_value(pgpass()) + " target_session_attrs=read-write";
 }
 
 std::string Plan::to_json() const {
@@ -135,8 +135,9 @@ Status check_directory_name(const std::string& dir) {
                                         std::to_string(socket_path_max - longest) + " characters with --dir"};
     for (const char c : dir) {
         if (static_cast<unsigned char>(c) < ' ' || std::string_view("'\",\\").find(c) != std::string_view::npos)
-            return Error{Errc::invalid, dir + ": quotes, commas and backslashes cannot be used in the directory's "
-                                              "name; choose another one with --dir"};
+            return Error{Errc::invalid, dir +
+                                            ": quotes, commas and backslashes cannot be used in the directory's "
+                                            "name; choose another one with --dir"};
     }
     return Done{};
 }

@@ -1,11 +1,11 @@
 // What the local cluster of `pgcastle up` consists of: its directory, members, ports, passwords. A plain value, kept in
 // DIR/castle.json (0600, it holds the passwords) so that a later `up`, `down` or `status` finds the same cluster.
 //
-//   DIR/castle.json        this plan              DIR/n1/patroni.yml   the member's configuration, made once, then yours
-//   DIR/patronictl.yml     for the command line   DIR/n1/data          its PostgreSQL data directory
-//   DIR/pgpass             for clients            DIR/n1/log           what PostgreSQL says
-//   DIR/etcd               etcd's data            DIR/log              what supervisor, etcd and agents say
-//   DIR/supervisor.sock    the supervisor         DIR/fence            the fences' sockets
+//   DIR/castle.json        this plan              DIR/n1/patroni.yml   the member's configuration, made once, then
+//   yours DIR/patronictl.yml     for the command line   DIR/n1/data          its PostgreSQL data directory DIR/pgpass
+//   for clients            DIR/n1/log           what PostgreSQL says DIR/etcd               etcd's data DIR/log what
+//   supervisor, etcd and agents say DIR/supervisor.sock    the supervisor         DIR/fence            the fences'
+//   sockets
 #pragma once
 
 #include <string>
@@ -83,8 +83,8 @@ Status check_directory_name(const std::string& dir);
 Status check_port_base(int port_base);
 Status check_nodes(int nodes);
 
-// Where the cluster lies unless --dir says otherwise: /var/lib/pgcastle/local for root (the server runs as user postgres
-// and must be able to enter it), else .pgcastle/local in the home directory.
+// Where the cluster lies unless --dir says otherwise: /var/lib/pgcastle/local for root (the server runs as user
+// postgres and must be able to enter it), else .pgcastle/local in the home directory.
 std::string default_directory(bool root, std::string_view home, std::string_view name = "local");
 
 }  // namespace castle::node

@@ -83,8 +83,8 @@ TEST(Plan, RefusesDirectoriesThatSomethingCannotUse) {
     EXPECT_TRUE(check_directory_name("/var/lib/pgcastle/local"));
     EXPECT_TRUE(check_directory_name("/home/me/with blank"));
     EXPECT_TRUE(check_directory_name("/" + std::string(88, 'x')));
-    for (const std::string& dir : {"/" + std::string(89, 'x'), std::string("/tmp/a,b"), std::string("/tmp/a'b"),
-                                   std::string("/tmp/a\nb")}) {
+    for (const std::string& dir :
+         {"/" + std::string(89, 'x'), std::string("/tmp/a,b"), std::string("/tmp/a'b"), std::string("/tmp/a\nb")}) {
         const auto checked = check_directory_name(dir);
         ASSERT_FALSE(checked) << dir;
         EXPECT_THAT(checked.error().message, HasSubstr("--dir"));

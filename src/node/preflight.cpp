@@ -62,15 +62,17 @@ Result<DirectoryState> examine_directory(const std::string& dir) {
     auto entries = io::list_directory(dir);
     if (!entries) {
         if (entries.error().code == Errc::denied)
-            return Error{Errc::denied, dir + " belongs to another user; run this as that user or as root, or choose "
-                                             "another place with --dir"};
+            return Error{Errc::denied, dir +
+                                           " belongs to another user; run this as that user or as root, or choose "
+                                           "another place with --dir"};
         return std::move(entries).error();
     }
     if (entries->empty()) return DirectoryState::absent;
     if (std::ranges::find(*entries, "castle.json") != entries->end()) return DirectoryState::ours;
     const bool data_directory = std::ranges::find(*entries, "PG_VERSION") != entries->end();
-    return Error{Errc::conflict, dir + (data_directory ? " is a PostgreSQL data directory" : " holds something else (" +
-                                                                                                  entries->front() + ")") +
+    return Error{Errc::conflict, dir +
+                                     (data_directory ? " is a PostgreSQL data directory"
+                                                     : " holds something else (" + entries->front() + ")") +
                                      "; choose an empty or a new directory with --dir"};
 }
 
@@ -126,8 +128,8 @@ Status check_ports(const Plan& plan, const std::function<bool(int)>& ours) {
         if (port_is_free(each.number) || ours(each.number)) continue;
         const std::string holder = holder_of_port(each.number);
         const int other = free_port_base(plan);
-        return Error{Errc::conflict, "port " + std::to_string(each.number) + ", wanted for " + each.use +
-                                         ", is taken" + (holder.empty() ? "" : " (" + holder + ")") +
+        return Error{Errc::conflict, "port " + std::to_string(each.number) + ", wanted for " + each.use + ", is taken" +
+                                         (holder.empty() ? "" : " (" + holder + ")") +
                                          (other ? "; free it, or try --port-base " + std::to_string(other)
                                                 : "; free it, or choose others with --port-base")};
     }

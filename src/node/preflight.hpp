@@ -19,8 +19,8 @@ enum class DirectoryState {
 };
 Result<DirectoryState> examine_directory(const std::string& dir);
 
-// Who owns the directory and runs what must not run as root: ourselves, or if we are root the directory's owner, or user
-// postgres.
+// Who owns the directory and runs what must not run as root: ourselves, or if we are root the directory's owner, or
+// user postgres.
 Result<io::User> choose_owner(const std::string& dir);
 
 // The directory, or where it will be made, can be entered by that user.

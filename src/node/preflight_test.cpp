@@ -66,7 +66,8 @@ TEST_F(Preflight, NamesTheDirectoryThatTheServersUserCannotEnter) {
     const io::User stranger{.name = "postgres", .home = "/", .uid = 54321, .gid = 54321, .groups = {54321}};
     const auto way = check_way(path("closed/inside/new/cluster"), stranger);
     ASSERT_FALSE(way);
-    EXPECT_THAT(way.error().message, AllOf(HasSubstr("user postgres"), HasSubstr("cannot enter " + path("closed") + ";")));
+    EXPECT_THAT(way.error().message,
+                AllOf(HasSubstr("user postgres"), HasSubstr("cannot enter " + path("closed") + ";")));
     io::User owner = stranger;
     owner.uid = ::getuid();
     EXPECT_TRUE(check_way(path("closed/inside/new/cluster"), owner));

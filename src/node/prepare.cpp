@@ -83,8 +83,9 @@ Result<Plan> reconcile(Plan plan, const UpOptions& options) {
     if (!options.postgres_bin.empty() && options.postgres_bin != plan.postgres_bin)
         return refuse("uses " + plan.postgres_bin + "; leave --postgres-bin out, or choose another --dir");
     if (options.nodes && options.nodes < plan.nodes)
-        return refuse("has " + std::to_string(plan.nodes) + " members, and `up` takes none away; leave --nodes out, or "
-                                                            "choose another --dir");
+        return refuse("has " + std::to_string(plan.nodes) +
+                      " members, and `up` takes none away; leave --nodes out, or "
+                      "choose another --dir");
     if (options.nodes) plan.nodes = options.nodes;
     return plan;
 }

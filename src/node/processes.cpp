@@ -79,19 +79,11 @@ bool is_program(const std::string& path, std::string_view name) {
 std::vector<std::string> etcd_command(const Plan& plan) {
     const std::string client = "http://127.0.0.1:" + std::to_string(plan.etcd_port());
     const std::string peer = "http://127.0.0.1:" + std::to_string(plan.etcd_peer_port());
-    return {plan.etcd,
-            "--data-dir=" + plan.etcd_dir(),
-            "--name=" + plan.scope,
-            "--listen-client-urls=" + client,
-            "--advertise-client-urls=" + client,
-            "--listen-peer-urls=" + peer,
-            "--initial-advertise-peer-urls=" + peer,
-            "--initial-cluster=" + plan.scope + "=" + peer,
-            "--logger=zap",
-            "--log-outputs=stderr",
+    return {plan.etcd, "--data-dir=" + plan.etcd_dir(), "--name=" + plan.scope, "--listen-client-urls=" + client,
+            "--advertise-client-urls=" + client, "--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer,
+            "--initial-cluster=" + plan.scope + "=" + peer, "--logger=zap", "--log-outputs=stderr",
             // History that nobody asks for any more would fill the store.
-            "--auto-compaction-mode=periodic",
-            "--auto-compaction-retention=1h"};
+            "--auto-compaction-mode=periodic", "--auto-compaction-retention=1h"};
 }
 
 std::vector<std::string> agent_command(const std::string& program, const MemberPlan& member) {
@@ -119,9 +111,10 @@ std::optional<pid_t> find_agent_process(const std::vector<Running>& all, const M
 
 std::optional<pid_t> find_fence_process(const std::vector<Running>& all, const Plan& plan, const MemberPlan& member) {
     const std::string directory = plan.fence_dir();
+    const std::string name = plan.scope + "/" + member.name;
     return find(all, [&](const auto& argv) {
         return is_program(argv[0], "pgcastle-fence") && std::ranges::find(argv, directory) != argv.end() &&
-               std::ranges::find(argv, member.name) != argv.end();
+               std::ranges::find(argv, name) != argv.end();
     });
 }
 

@@ -14,8 +14,8 @@ TEST(Processes, AreKnownByWhatTheyWereStartedWith) {
         {10, {"grep", "agent", one.config_file(), "x"}},
         {11, agent_command("/opt/old/pgcastle", one)},
         {12, etcd_command(plan)},
-        {13, {"/usr/libexec/pgcastle-fence", "--name", "n1", "--runtime-dir", "/tmp/castle/fence"}},
-        {14, {"/usr/libexec/pgcastle-fence", "--name", "n2", "--runtime-dir", "/tmp/other/fence"}},
+        {13, {"/usr/libexec/pgcastle-fence", "--name", "castle/n1", "--runtime-dir", "/tmp/castle/fence"}},
+        {14, {"/usr/libexec/pgcastle-fence", "--name", "castle/n2", "--runtime-dir", "/tmp/other/fence"}},
         {15, {"/opt/pgcastle", "up", "--supervise", "/tmp/castle"}},
     };
     EXPECT_EQ(find_agent_process(all, one), 11);

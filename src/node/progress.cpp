@@ -15,10 +15,10 @@ std::string describe_etcd(const PartReport* part) {
     return "running";
 }
 
-std::string describe_member(const PartReport* part, const MemberReport& member) {
+std::string describe_member(const PartReport* part, const MemberReport& member, bool known) {
     if (!part || part->state == PartState::waiting) return "waiting for etcd";
     if (part->state == PartState::restarting) return describe_end(*part, "its agent");
-    if (!member.answered) return "its agent is starting";
+    if (!member.answered) return known ? "its agent does not answer" : "its agent is starting";
     if (member.primary()) return "primary, timeline " + std::to_string(member.timeline);
     if (member.streaming()) return "standby, streaming";
     if (member.state == "running") return "standby, not streaming yet";
@@ -32,11 +32,12 @@ void print(const ProgressLine& line, Duration at) {
 
 }  // namespace
 
-std::vector<ProgressLine> describe(const Plan& plan, const Report& report, const std::vector<MemberReport>& members) {
+std::vector<ProgressLine> describe(const Plan& plan, const Report& report, const std::vector<MemberReport>& members,
+                                   const std::set<std::string>& known) {
     std::vector<ProgressLine> lines{{"etcd", describe_etcd(report.part("etcd"))}};
     for (std::size_t i = 0; i < members.size(); ++i) {
         const std::string name = plan.member(static_cast<int>(i) + 1).name;
-        lines.push_back({name, describe_member(report.part(name), members[i])});
+        lines.push_back({name, describe_member(report.part(name), members[i], known.contains(name))});
     }
     return lines;
 }

@@ -1,6 +1,7 @@
 // What people see while a cluster comes up: what each part is doing, and how that is drawn.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,9 @@ struct ProgressLine {
     bool operator==(const ProgressLine&) const = default;
 };
 
-// Pure: one line for etcd and one for each member.
-std::vector<ProgressLine> describe(const Plan& plan, const Report& report, const std::vector<MemberReport>& members);
+// Pure: one line for etcd and one for each member. `known`: the members that have answered before.
+std::vector<ProgressLine> describe(const Plan& plan, const Report& report, const std::vector<MemberReport>& members,
+                                   const std::set<std::string>& known = {});
 
 // On a terminal a block that is drawn over itself; elsewhere a line for each change.
 class ProgressView {

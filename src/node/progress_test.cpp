@@ -57,6 +57,9 @@ TEST(Progress, SaysWhatEachPartIsDoing) {
         EXPECT_EQ(lines[0], (ProgressLine{"etcd", "running"}));
         EXPECT_EQ(lines[1].text, row.text);
     }
+    Report report;
+    report.parts = {up};
+    EXPECT_EQ(describe(plan, report, {{}}, {"n1"})[1].text, "its agent does not answer");
 }
 
 }  // namespace

@@ -68,7 +68,8 @@ Result<Report> Report::from_line(std::string_view line) {
         report.stopping = object.at("stopping").as_bool();
         report.stopped = object.at("stopped").as_bool();
         report.doing = json::value_to<std::string>(object.at("doing"));
-        for (const json::value& each : object.at("parts").as_array()) report.parts.push_back(part_from(each.as_object()));
+        for (const json::value& each : object.at("parts").as_array())
+            report.parts.push_back(part_from(each.as_object()));
         return report;
     } catch (const std::exception& wrong) {
         return Error{Errc::invalid, std::string("the supervisor's answer cannot be read: ") + wrong.what()};

@@ -6,12 +6,13 @@ namespace castle::node {
 namespace {
 
 TEST(Report, ComesBackFromItsLine) {
-    const Report report{.supervisor = 17,
-                        .stopping = true,
-                        .doing = "stopping \"etcd\"\n",
-                        .parts = {{.name = "etcd", .state = PartState::running, .pid = 18},
-                                  {.name = "n1", .state = PartState::restarting, .restarts = 2, .last_end = "exit status 1"},
-                                  {.name = "n2"}}};
+    const Report report{
+        .supervisor = 17,
+        .stopping = true,
+        .doing = "stopping \"etcd\"\n",
+        .parts = {{.name = "etcd", .state = PartState::running, .pid = 18},
+                  {.name = "n1", .state = PartState::restarting, .restarts = 2, .last_end = "exit status 1"},
+                  {.name = "n2"}}};
     const std::string line = report.to_line();
     EXPECT_EQ(line.find('\n'), std::string::npos);
     const auto again = Report::from_line(line);
@@ -20,7 +21,8 @@ TEST(Report, ComesBackFromItsLine) {
 }
 
 TEST(Report, GarbageIsAnError) {
-    for (const char* line : {"", "x", "[]", "{}", R"({"supervisor":1,"stopping":0})"}) EXPECT_FALSE(Report::from_line(line));
+    for (const char* line : {"", "x", "[]", "{}", R"({"supervisor":1,"stopping":0})"})
+        EXPECT_FALSE(Report::from_line(line));
 }
 
 }  // namespace

@@ -16,6 +16,9 @@ namespace castle::node {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr Duration read_time = 5s;
 
 std::string process_line(const PartReport& part) {
     const std::string name = "  " + part.name + std::string(6 - std::min<std::size_t>(5, part.name.size()), ' ');
@@ -27,15 +30,31 @@ std::string process_line(const PartReport& part) {
     return line + "\n";
 }
 
+bool shows_all_streaming(const core::Cluster& cluster, const Plan& plan) {
+    for (const MemberPlan& each : plan.members()) {
+        if (cluster.leader && cluster.leader->name == each.name) continue;
+        const core::Member* member = cluster.member(each.name);
+        const boost::json::value* replication = member ? member->record.if_contains("replication_state") : nullptr;
+        if (!replication || *replication != "streaming") return false;
+    }
+    return cluster.locked();
+}
+
 }  // namespace
 
-Task<Result<std::string>> member_table(io::Loop& loop, Plan plan, BootTime deadline) {
+Task<Result<std::string>> member_table(io::Loop& loop, Plan plan, BootTime until) {
     dcs::EtcdStore store(loop, etcd_options(plan));
-    auto snapshot = co_await store.read(deadline);
-    if (!snapshot) co_return std::move(snapshot).error();
-    ctl::MemberTableOptions options;
-    options.cluster_name = plan.scope;
-    co_return ctl::member_table({ctl::view_of(core::read_cluster(**snapshot))}, options);
+    for (;;) {
+        auto snapshot = co_await store.read(loop.now() + read_time);
+        if (!snapshot) co_return std::move(snapshot).error();
+        const core::Cluster cluster = core::read_cluster(**snapshot);
+        if (shows_all_streaming(cluster, plan) || loop.now() >= until) {
+            ctl::MemberTableOptions options;
+            options.cluster_name = plan.scope;
+            co_return ctl::member_table({ctl::view_of(cluster)}, options);
+        }
+        co_await sleep_for(loop, 50ms);
+    }
 }
 
 std::string processes_text(const Plan& plan, const Report& report) {
@@ -60,15 +79,24 @@ std::string try_text(const Plan& plan, const std::vector<MemberReport>& members)
     const std::string here = directory_option(plan);
     return "Try:\n"
            "\n"
-           "  " + program + " watch-writes" + here + "\n"
+           "  " +
+           program + " watch-writes" + here +
+           "\n"
            "      writes like a client and shows every gap it sees; leave it running in another terminal, and\n"
-           "  kill -9 $(head -1 " + plan.dir + "/" + primary + "/data/postmaster.pid)\n"
+           "  kill -9 $(head -1 " +
+           plan.dir + "/" + primary +
+           "/data/postmaster.pid)\n"
            "      crashes the primary\n"
-           "  " + program + " ctl -c " + plan.ctl_config() + " switchover --force\n"
+           "  " +
+           program + " ctl -c " + plan.ctl_config() +
+           " switchover --force\n"
            "      moves it to another member\n"
            "\n"
-           "See:   " + program + " status" + here + "\n"
-           "Stop:  " + program + " down" + here + "      (`up` goes on with the same data)\n";
+           "See:   " +
+           program + " status" + here +
+           "\n"
+           "Stop:  " +
+           program + " down" + here + "      (`up` goes on with the same data)\n";
 }
 
 std::string directory_option(const Plan& plan) {

@@ -11,8 +11,9 @@
 
 namespace castle::node {
 
-// The table of `pgcastle list`, from the store.
-Task<Result<std::string>> member_table(io::Loop& loop, Plan plan, BootTime deadline);
+// The table of `pgcastle list`, from the store. Members write there a moment after they say the same over REST: waits
+// up to `until` for a table that shows everybody streaming.
+Task<Result<std::string>> member_table(io::Loop& loop, Plan plan, BootTime until);
 
 std::string processes_text(const Plan& plan, const Report& report);
 std::string connection_text(const Plan& plan);  // the connection string and the REST addresses

@@ -35,7 +35,7 @@ Task<int> run(io::Loop& loop, PlaceOptions options) {
                            "; take them over with: " + again);
     }
     std::fputs(processes_text(*plan, *report).c_str(), stdout);
-    const auto table = co_await member_table(loop, *plan, loop.now() + 5s);
+    const auto table = co_await member_table(loop, *plan, loop.now());
     std::printf("\n%s\n%s", table ? table->c_str() : (table.error().message + "\n").c_str(),
                 connection_text(*plan).c_str());
     const auto members = co_await ask_members(loop, *plan, loop.now() + 2s);

@@ -39,19 +39,15 @@ Task<> stop_agents(io::Loop& loop, std::vector<MemberPlan> members) {
     co_await scope.drained();
 }
 
-// A server whose agent was not there to stop it, or that stays up without one because the cluster is paused; and the
-// fence, which ends with its server.
+// A server whose agent was not there to stop it, or that stays up without one because the cluster is paused; then the
+// fence, which waits for an agent to come back. To the fence SIGTERM means: kill what is left of the server, and go.
 Task<> stop_leftovers(io::Loop& loop, Plan plan, MemberPlan member) {
     if (const auto server = find_postmaster(member)) {
         const bool gone = co_await end_by(loop, *server, SIGINT, server_grace);
         if (!gone) co_await end_by(loop, *server, SIGQUIT, fence_grace);
     }
-    auto fence = find_fence_process(running_processes(), plan, member);
-    if (fence) {
-        auto gone = co_await io::watch_pid(loop, *fence, loop.now() + 1s);
-        // To the fence SIGTERM means: kill the server and go.
-        if (!gone) co_await end_politely(loop, *fence, SIGTERM, fence_grace);
-    }
+    const auto fence = find_fence_process(running_processes(), plan, member);
+    if (fence) co_await end_politely(loop, *fence, SIGTERM, fence_grace);
     if (const auto server = find_postmaster(member)) co_await end_by(loop, *server, SIGKILL, fence_grace);
 }
 

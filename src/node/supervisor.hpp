@@ -1,5 +1,5 @@
-// The background process of `pgcastle up`: keeps etcd and the agents running and answers on DIR/supervisor.sock. When it
-// dies they run on; the next one takes them over. All on the loop's thread.
+// The background process of `pgcastle up`: keeps etcd and the agents running and answers on DIR/supervisor.sock. When
+// it dies they run on; the next one takes them over. All on the loop's thread.
 #pragma once
 
 #include <memory>

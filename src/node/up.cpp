@@ -3,8 +3,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <set>
 
+#include "base/text.hpp"
 #include "io/signals.hpp"
 #include "node/commands.hpp"
 #include "node/control.hpp"
@@ -21,8 +24,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int interrupted_status = 130;
-constexpr int ends_max = 5;               // of one part while coming up
-constexpr Duration patience = 180s;       // without any change
+constexpr int ends_max = 5;          // of one part while coming up
+constexpr Duration patience = 180s;  // without any change
 constexpr Duration look_every = 100ms;
 
 void complain(const Error& error) {
@@ -47,35 +50,53 @@ Status check_ends(const Plan& plan, const Report& first, const Report& now) {
         if (part.restarts - (before ? before->restarts : 0) < ends_max) continue;
         const std::string log = plan.log_of(part.name);
         const std::string what = part.name == "etcd" ? "etcd" : "the agent of " + part.name;
-        return Error{Errc::failed, what + " keeps ending (" + part.last_end + "); it said last: " + last_line(log) +
-                                       "; see " + log};
+        return Error{Errc::failed,
+                     what + " keeps ending (" + part.last_end + "); it said last: " + last_line(log) + "; see " + log};
     }
     return Done{};
 }
 
-// Errc::cancelled: interrupted.
-Task<Result<std::vector<MemberReport>>> await_whole(io::Loop& loop, Plan plan, CancelToken interrupted) {
+struct Outcome {
+    std::vector<MemberReport> members;
+    std::string missing;  // what is not there yet although a primary serves; empty: the cluster is whole
+};
+
+std::string not_streaming(const Plan& plan, const std::vector<MemberReport>& members) {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < members.size(); ++i)
+        if (!members[i].primary() && !members[i].streaming())
+            names.push_back(plan.member(static_cast<int>(i) + 1).name);
+    return join(names, ", ");
+}
+
+// Shows the way there. Errc::cancelled: interrupted.
+Task<Result<Outcome>> await_whole(io::Loop& loop, Plan plan, CancelToken interrupted) {
     ProgressView view(on_terminal());
     const BootTime began = loop.now();
-    BootTime changed = began;
-    std::vector<ProgressLine> lines;
+    BootTime moved = began;
+    std::set<std::string> known;                                // members that have answered
+    std::set<std::pair<std::string, std::string>> seen_before;  // going in circles is no progress
     std::optional<Report> first;
     while (!interrupted.cancelled()) {
         auto report = co_await ask_status(loop, plan, loop.now() + 5s);
-        if (!report)
-            co_return std::move(report).error().in("it said last: " + last_line(plan.log_of("supervisor")));
+        if (!report) co_return std::move(report).error().in("it said last: " + last_line(plan.log_of("supervisor")));
         if (report->stopping) co_return Error{Errc::failed, "somebody has stopped it meanwhile"};
         if (!first) first = *report;
         auto members = co_await ask_members(loop, plan, loop.now() + 1s);
-        auto next = describe(plan, *report, members);
-        if (next != lines) changed = loop.now();
-        lines = std::move(next);
+        for (std::size_t i = 0; i < members.size(); ++i)
+            if (members[i].answered) known.insert(plan.member(static_cast<int>(i) + 1).name);
+        const auto lines = describe(plan, *report, members, known);
+        for (const ProgressLine& line : lines)
+            if (seen_before.emplace(line.name, line.text).second) moved = loop.now();
         view.show(lines, loop.now() - began);
-        if (whole(members)) co_return members;
+        if (whole(members)) co_return Outcome{std::move(members), {}};
         CASTLE_CO_CHECK(check_ends(plan, *first, *report));
-        if (loop.now() - changed > patience)
+        if (loop.now() - moved > patience) {
+            const std::string missing = not_streaming(plan, members);
+            if (std::ranges::any_of(members, &MemberReport::primary)) co_return Outcome{std::move(members), missing};
             co_return Error{Errc::timed_out, "nothing has moved for " + std::to_string(patience / 1s) +
                                                  " s; see the logs in " + plan.log_dir()};
+        }
         co_await sleep_for(loop, look_every, interrupted);
     }
     co_return Error{Errc::cancelled, "interrupted"};
@@ -139,15 +160,18 @@ Task<int> run(io::Loop& loop, UpOptions options, CancelToken interrupted) {
             if (!started) co_return co_await give_up(loop, plan, std::move(started).error());
         }
     }
-    auto members = co_await await_whole(loop, plan, interrupted);
-    if (!members && prepared->running) {  // not ours to stop
-        complain(members.error());
-        co_return members.error().code == Errc::cancelled ? interrupted_status : 1;
+    auto outcome = co_await await_whole(loop, plan, interrupted);
+    if (!outcome && prepared->running) {  // not ours to stop
+        complain(outcome.error());
+        co_return outcome.error().code == Errc::cancelled ? interrupted_status : 1;
     }
-    if (!members) co_return co_await give_up(loop, plan, std::move(members).error());
-    co_await show_summary(loop, plan, *members);
+    if (!outcome) co_return co_await give_up(loop, plan, std::move(outcome).error());
+    co_await show_summary(loop, plan, outcome->members);
+    if (!outcome->missing.empty())
+        complain({Errc::failed, "the primary serves, but these do not stream from it yet: " + outcome->missing +
+                                    "; see the logs in " + plan.log_dir()});
     if (options.foreground) co_return co_await stay(loop, plan, interrupted);
-    co_return 0;
+    co_return outcome->missing.empty() ? 0 : 1;
 }
 
 }  // namespace

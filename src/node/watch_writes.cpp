@@ -22,8 +22,8 @@ using namespace std::chrono_literals;
 
 constexpr Duration between_rows = 1ms;
 constexpr Duration between_attempts = 5ms;
-constexpr Duration answer_max = 2s;     // then the connection is given up
-constexpr Duration start_max = 15s;     // to find a server at all
+constexpr Duration answer_max = 2s;  // then the connection is given up
+constexpr Duration start_max = 15s;  // to find a server at all
 constexpr Duration before_command = 1s;
 constexpr Duration after_command = 2s;  // of undisturbed writes
 constexpr Duration command_max = 120s;
@@ -32,6 +32,14 @@ constexpr Duration effect_max = 90s;
 void tell(const std::string& what) {
     std::printf("  %s\n", what.c_str());
     std::fflush(stdout);
+}
+
+// The first thing that went wrong, without the list of all hosts.
+std::string brief(const Error& error) {
+    std::string text = error.message.substr(0, error.message.find("; "));
+    const auto place = text.find(": ");
+    if (text.starts_with("PostgreSQL at ") && place != text.npos) text.erase(0, place + 2);
+    return text;
 }
 
 class Writer {
@@ -102,7 +110,8 @@ Task<Result<postgres::Rows>> Writer::insist(std::string sql, BootTime deadline) 
 Task<Status> Writer::make_table() {
     auto made = co_await insist(
         "DROP TABLE IF EXISTS public.pgcastle_writes;"
-        "CREATE TABLE public.pgcastle_writes (id bigint PRIMARY KEY, at timestamptz DEFAULT pg_catalog.clock_timestamp())",
+        "CREATE TABLE public.pgcastle_writes (id bigint PRIMARY KEY, at timestamptz DEFAULT "
+        "pg_catalog.clock_timestamp())",
         loop_.now() + start_max);
     if (!made) co_return std::move(made).error();
     co_return Done{};
@@ -113,7 +122,7 @@ Task<> Writer::write(CancelToken cancel) {
         if (!connection_) {
             const auto connected = co_await connect(loop_.now() + answer_max);
             if (!connected) {
-                note(log_.failed(loop_.now(), {}, connected.error().message));
+                note(log_.failed(loop_.now(), {}, brief(connected.error())));
                 co_await sleep_for(loop_, between_attempts, cancel);
                 continue;
             }
@@ -125,7 +134,7 @@ Task<> Writer::write(CancelToken cancel) {
             note(log_.acknowledged(loop_.now(), row, server_));
             co_await sleep_for(loop_, between_rows, cancel);
         } else {
-            note(log_.failed(loop_.now(), row, done.error().message));
+            note(log_.failed(loop_.now(), row, brief(done.error())));
             connection_.reset();
         }
     }

@@ -36,8 +36,8 @@ private:
     std::int64_t rows_ = 0;
     std::int64_t last_row_ = 0;
     std::vector<std::int64_t> unknown_;
-    std::optional<BootTime> last_;    // acknowledgement
-    std::optional<BootTime> amiss_;   // the last error, or the end of the last gap
+    std::optional<BootTime> last_;   // acknowledgement
+    std::optional<BootTime> amiss_;  // the last error, or the end of the last gap
     bool failing_ = false;
     int errors_ = 0;
     int errors_in_gap_ = 0;

@@ -31,6 +31,7 @@ Error judge(const wire::GrpcStatus& status) {
     const std::string text = status.message.empty() ? std::string(wire::name_of(status.code)) : status.message;
     if (has(text, "requested lease not found")) return {Errc::not_found, text};
     if (has_one_of(text, log_in)) return {Errc::denied, text};
+    if (has(text, "name already exists")) return {Errc::conflict, text};  // of a user or a role
     if (has_one_of(text, before_proposing)) return {Errc::unavailable, text};
     switch (status.code) {
         case GrpcCode::unavailable:

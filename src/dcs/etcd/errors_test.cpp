@@ -26,6 +26,7 @@ TEST(EtcdErrors, SayWhatHelpsAndWhetherItMayHaveHappened) {
         {GrpcCode::unknown, "something new", Errc::failed, Effect::unknown},
         {GrpcCode::deadline_exceeded, "", Errc::unavailable, Effect::unknown},
         {GrpcCode::failed_precondition, "etcdserver: lease already exists", Errc::unavailable, Effect::none},
+        {GrpcCode::failed_precondition, "etcdserver: user name already exists", Errc::conflict, Effect::none},
         {GrpcCode::resource_exhausted, "etcdserver: too many requests", Errc::unavailable, Effect::none},
         {GrpcCode::resource_exhausted, "etcdserver: mvcc: database space exceeded", Errc::failed, Effect::none},
         {GrpcCode::invalid_argument, "etcdserver: duplicate key given in txn request", Errc::invalid, Effect::none},
