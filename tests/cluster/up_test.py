@@ -153,12 +153,14 @@ class Standing(unittest.TestCase):
     def tearDownClass(cls):
         cls.place.close()
 
-    def tearDown(self):
-        try:
-            self.place.wait_whole()
-        except AssertionError:
+    def run(self, result=None):
+        before = len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) > before:
             show_logs(self.place)
-            raise
+
+    def tearDown(self):
+        self.place.wait_whole()
 
     def test_tells_progress_table_connection_and_what_to_try(self):
         said = self.first.stdout
