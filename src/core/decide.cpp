@@ -29,7 +29,9 @@ BootTime demote_at(BootTime leader_until, Duration ttl) {
 }
 
 Decision decide(const Situation& s) {
-    if (s.instance.data == DataDir::unreadable || s.instance.data == DataDir::foreign) return data_unusable(s);
+    // While an action writes it (initdb, a copy, a rewind), a data directory is nobody's yet.
+    const bool unusable = s.instance.data == DataDir::unreadable || s.instance.data == DataDir::foreign;
+    if (unusable && s.activity == Activity::none) return data_unusable(s);
     if (!s.cluster || !s.store_ok) return decide_blind(s);
     if (auto decision = check_identity(s)) return *decision;
     if (s.activity != Activity::none) return decide_in_activity(s);

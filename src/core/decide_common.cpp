@@ -46,7 +46,7 @@ std::optional<Upstream> wanted_upstream(const Situation& s) {
 
 Decision data_unusable(const Situation& s) {
     const std::string text = "data directory is not usable: " + s.instance.data_problem;
-    if (is_owner(s) && s.activity == Activity::none) return act(Reason::data_unreadable, text, {.kind = Action::Kind::release_lock});
+    if (is_owner(s)) return act(Reason::data_unreadable, text, {.kind = Action::Kind::release_lock});
     return wait(Reason::data_unreadable, text);
 }
 

@@ -365,6 +365,8 @@ TEST(Decide, ANewCluster) {
         {"initialized, and nobody leads", [](Case& c) { c.cluster.initialize = system_id; }, Reason::waiting_for_bootstrap},
         {"nofailover does not bootstrap", [](Case& c) { c.s.tags.nofailover = true; }, Reason::waiting_for_bootstrap},
         {"no bootstrap section", [](Case& c) { c.s.can_bootstrap = false; }, Reason::waiting_for_bootstrap},
+        {"bootstrap running, initdb half way",
+         [](Case& c) { c.s.activity = Activity::bootstrap; c.s.instance.data = DataDir::unreadable; }, Reason::action_in_progress},
         {"bootstrap running", [](Case& c) { c.s.activity = Activity::bootstrap; }, Reason::action_in_progress},
     };
     check(+empty, rows);
