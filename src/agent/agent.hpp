@@ -154,6 +154,7 @@ private:
     std::string written_history_;
     std::optional<bool> checkpoint_after_promote_;
     std::string callback_role_;
+    Timeline reserved_timeline_{};  // the number that our promotion takes at least
     std::optional<BootTime> alone_since_;  // no other member has a key
     std::optional<core::ScheduledRestart> scheduled_restart_;
     std::array<std::uint64_t, static_cast<std::size_t>(core::Reason::count_)> decided_{};

@@ -256,7 +256,7 @@ Task<> Agent::clear_request() {
 
 // Of all that are known to have been begun, or reserved.
 Timeline Agent::newest_timeline() const {
-    Timeline newest = server_.view().timeline;
+    Timeline newest = std::max(server_.view().timeline, reserved_timeline_);
     if (!cluster_) return newest;
     newest = std::max(newest, cluster_->timeline());
     if (cluster_->last_leadership) newest = std::max(newest, cluster_->last_leadership->timeline);
@@ -266,7 +266,20 @@ Timeline Agent::newest_timeline() const {
 
 Task<Status> Agent::promote(Revision epoch, CancelToken cancel) {
     CASTLE_CO_CHECK(co_await fence_.arm(epoch, lease_.leader_until()));
-    scope_.spawn(publish_leadership(Leadership::Fence::on));
+    // The number is usually reserved with the lock; then this need not be waited for. A leader that has come back as a
+    // standby takes another number, and nobody may use that again, even if we end before we have written the history.
+    reserved_timeline_ = newest_timeline();
+    if (reserved_timeline_ <= server_.view().timeline) reserved_timeline_ = Timeline{number(server_.view().timeline) + 1};
+    const auto reserved = [&] {
+        return cluster_ && cluster_->last_leadership && cluster_->last_leadership->epoch == epoch &&
+               cluster_->last_leadership->timeline >= reserved_timeline_;
+    };
+    if (reserved()) {
+        scope_.spawn(publish_leadership(Leadership::Fence::on));
+    } else {
+        co_await publish_leadership(Leadership::Fence::on);
+        if (!reserved()) co_return Error{Errc::cancelled, "the number of the new timeline could not be reserved"};
+    }
     checkpoint_after_promote_ = false;
     // The others come at once, and PostgreSQL tries only every 5 s again if their slots are not there yet.
     if (settings_.use_slots && cluster_) {

@@ -24,7 +24,7 @@ Task<> Agent::upkeep(bool heartbeat) {
         auto kept = co_await server_.keep_slots(wanted_slots(*cluster_, options_.name, leads()), !settings_.pause && heartbeat);
         if (!kept) log(Level::warning, "replication slots: " + kept.error().message);
     }
-    if (lease_.take_fresh()) written_member_.clear();
+    if (lease_.take_fresh() || !cluster_->member(options_.name)) written_member_.clear();  // or somebody deleted it
     if (heartbeat || written_member_.empty() || view_->state != state_name()) co_await write_member();
     else if (member_record(options_, *view_, checkpoint_after_promote_) != written_member_) co_await write_member();
 }
@@ -56,7 +56,8 @@ Task<> Agent::keep_fence() {
                 if (!disarmed) log(Level::warning, "disarm the fence: " + disarmed.error().message);
             }
         } else if (wanted && fence.armed && cluster_->last_leadership && cluster_->last_leadership->name == options_.name &&
-                   cluster_->last_leadership->fence != Leadership::Fence::on) {
+                   (cluster_->last_leadership->fence != Leadership::Fence::on || cluster_->last_leadership->lease != lease_.lease())) {
+            // Also when a changed ttl has brought another lease: the end of the old one proves nothing.
             co_await publish_leadership(Leadership::Fence::on);
         }
     } else if (fence.armed && (instance.process == ProcessState::stopped || instance.running_standby()) && !lease_.epoch()) {
