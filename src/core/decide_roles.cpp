@@ -69,6 +69,10 @@ Decision decide_following(const Situation& s) {
                    {.kind = Action::Kind::demote, .demote = Action::Demote::without_lock});
     const Member* leader = s.cluster->leader_member();
     const bool leader_is_primary = leader && leader->state == "running" && leader->role == "primary";
+    // First: WAL received from the old upstream after the comparison would not have been compared.
+    const auto upstream = wanted_upstream(s);
+    if (upstream && !s.memory.diverged && !s.instance.follows(*upstream))
+        return act(Reason::changing_upstream, "changing the upstream to " + upstream->member, {.kind = Action::Kind::follow, .upstream = upstream});
     // A new leader's history may have branched off before the end of our WAL. Ask once for each leader, when it can tell.
     if (leader_is_primary && s.memory.compared_with != s.cluster->leader->created && !s.memory.diverged && upstream_of_member(*leader))
         return act(Reason::comparing_with_leader, "comparing with the leader " + leader_name,
@@ -77,9 +81,6 @@ Decision decide_following(const Situation& s) {
         !(s.memory.rewind_impossible && !s.replace_diverged))
         return act(Reason::diverged, "stopping to rewind: the WAL here has diverged from " + leader_name,
                    {.kind = Action::Kind::demote, .demote = Action::Demote::offline});
-    const auto upstream = wanted_upstream(s);
-    if (upstream && !s.instance.follows(*upstream))
-        return act(Reason::changing_upstream, "changing the upstream to " + upstream->member, {.kind = Action::Kind::follow, .upstream = upstream});
     return wait(Reason::following, "no action. I am (" + s.me + "), a secondary, and following a leader (" + leader_name + ")");
 }
 
