@@ -88,8 +88,10 @@ private:
     Task<Status> release_lock(Lsn optime);
     Task<> write_initialize();
     Task<> clear_request();
-    Task<Status> bootstrap(CancelToken cancel);
     Timeline newest_timeline() const;
+
+    // transitions.cpp: the long actions
+    Task<Status> bootstrap(CancelToken cancel);
     Task<Status> promote(Revision epoch, CancelToken cancel);
     Task<Status> start_primary(Revision epoch, CancelToken cancel);
     Task<Status> start_standby(std::optional<core::Upstream> upstream, CancelToken cancel);
@@ -100,11 +102,13 @@ private:
     Task<Status> demote(core::Action::Demote how, std::optional<Revision> epoch);
     Task<Status> stop_and_release(std::optional<Revision> epoch, BootTime deadline);
     Task<> kill_server();
+    Task<> checkpoint_after_promote();
+
+    // commands.cpp
     Task<Status> run_restart(bool as_primary, std::optional<Revision> epoch, std::optional<core::Upstream> upstream, CancelToken cancel);
     Task<> run_scheduled_restart();
     Task<> start_reinit(bool from_leader);
     Task<Status> run_reinit(core::Upstream source, Revision epoch, CancelToken cancel);
-    Task<> checkpoint_after_promote();
 
     // upkeep.cpp: what is written without anybody deciding
     Task<> upkeep(bool heartbeat);

@@ -1,0 +1,242 @@
+// The long actions: what the worker runs beside the loop, and what each leaves in the memory when it ends.
+#include <algorithm>
+
+#include "agent/agent.hpp"
+#include "agent/records.hpp"
+
+namespace castle::agent {
+
+using core::Action;
+using core::Expect;
+using core::Leadership;
+using ports::Level;
+
+Task<Status> Agent::bootstrap(CancelToken cancel) {
+    auto made = co_await server_.bootstrap(cancel);
+    if (!made) {
+        std::vector<core::KeyWrite> writes{{.key = "initialize", .value = std::nullopt, .expect = {Expect::value_is("")}}};
+        auto removed = co_await store_.write(std::move(writes), deadline());
+        if (!removed) log(Level::warning, "remove the initialize key: " + removed.error().message);
+        co_return made;
+    }
+    co_await server_.look(executor_.now() + Duration{5000});
+    const auto& control = server_.view().control;
+    if (!control) co_return Error{Errc::failed, "the new cluster has no readable control file"};
+    // All at once: nobody sees an initialized cluster without its configuration or without its leader.
+    std::vector<core::KeyWrite> writes{{.key = "initialize", .value = control->system_id},
+                                       {.key = "config", .value = options_.bootstrap_config},
+                                       {.key = "castle/leader", .value = core::write_leadership({.name = me(), .lease = lease_.lease()})},
+                                       {.key = "leader", .value = me(), .leased = true, .expect = {Expect::absent()}}};
+    memory_.was_primary = true;
+    memory_.must_compare = false;
+    for (;;) {
+        if (number(lease_.lease()) == 0) {
+            if (!co_await lease_.renew_now(deadline())) co_await sleep_for(executor_, Duration{500});
+            if (number(lease_.lease()) == 0) continue;
+            writes[2].value = core::write_leadership({.name = me(), .lease = lease_.lease()});
+        }
+        auto written = co_await store_.write(writes, deadline());
+        doubt_ = true;
+        if (written) {
+            lease_.claim(*written);
+            co_await lease_.renew_now(deadline());
+            log(Level::info, "initialized a new cluster");
+            server_.callback("on_start", "primary");
+            callback_role_ = "primary";
+            co_return Done{};
+        }
+        if (written.error().effect == Effect::unknown) co_return Done{};  // the next cycle reads, and claims what is ours
+        if (written.error().code == Errc::conflict) co_return Error{Errc::conflict, "another member has taken the leader key meanwhile"};
+        log(Level::warning, "write the new cluster into the store: " + written.error().message);
+        co_await lease_.renew_now(deadline());
+        co_await sleep_for(executor_, Duration{500});
+        if (cancel.cancelled()) co_return Error{Errc::cancelled, "bootstrap was cancelled"};
+    }
+}
+
+Task<Status> Agent::promote(Revision epoch, CancelToken cancel) {
+    CASTLE_CO_CHECK(co_await fence_.arm(epoch, lease_.leader_until()));
+    // The number is usually reserved with the lock; then this need not be waited for. A leader that has come back as a
+    // standby takes another number, and nobody may use that again, even if we end before we have written the history.
+    reserved_timeline_ = newest_timeline();
+    if (reserved_timeline_ <= server_.view().timeline) reserved_timeline_ = Timeline{number(server_.view().timeline) + 1};
+    const auto reserved = [&] {
+        return cluster_ && cluster_->last_leadership && cluster_->last_leadership->epoch == epoch &&
+               cluster_->last_leadership->timeline >= reserved_timeline_;
+    };
+    if (reserved()) {
+        scope_.spawn(publish_leadership(Leadership::Fence::on));
+    } else {
+        co_await publish_leadership(Leadership::Fence::on);
+        if (!reserved()) co_return Error{Errc::cancelled, "the number of the new timeline could not be reserved"};
+    }
+    checkpoint_after_promote_ = false;
+    // The others come at once, and PostgreSQL tries only every 5 s again if their slots are not there yet.
+    if (settings_.use_slots && cluster_) {
+        auto kept = co_await server_.keep_slots(wanted_slots(*cluster_, options_.name, true), false);
+        if (!kept) log(Level::warning, "replication slots: " + kept.error().message);
+    }
+    auto promoted = co_await server_.promote(newest_timeline(), cancel);
+    if (!promoted) {
+        checkpoint_after_promote_.reset();
+        // Half way between the two it must not be left: it may become a primary by itself.
+        co_await kill_server();
+        co_return promoted;
+    }
+    memory_.was_primary = true;
+    memory_.must_compare = false;
+    log(Level::info, "cleared rewind state after becoming the leader");
+    if (std::exchange(callback_role_, "primary") != "primary") server_.callback("on_role_change", "primary");
+    scope_.spawn(checkpoint_after_promote());
+    co_return Done{};
+}
+
+// pg_rewind may use us as its source only once a checkpoint of the new timeline is in our control file.
+Task<> Agent::checkpoint_after_promote() {
+    auto done = co_await server_.checkpoint(executor_.now() + Duration{600'000});
+    if (!done) log(Level::warning, "checkpoint after promote: " + done.error().message);
+    else checkpoint_after_promote_.reset();
+    wake_.notify();
+}
+
+Task<Status> Agent::start_primary(Revision epoch, CancelToken cancel) {
+    CASTLE_CO_CHECK(co_await fence_.arm(epoch, lease_.leader_until()));
+    scope_.spawn(publish_leadership(Leadership::Fence::on));
+    auto started = co_await server_.start_primary(cancel);
+    if (started && std::exchange(callback_role_, "primary") != "primary") server_.callback("on_start", "primary");
+    co_return started;
+}
+
+Task<Status> Agent::start_standby(std::optional<core::Upstream> upstream, CancelToken cancel) {
+    auto started = co_await server_.start_standby(std::move(upstream), cancel);
+    if (started) {
+        const bool role_changed = callback_role_ == "primary";
+        if (std::exchange(callback_role_, "replica") != "replica") server_.callback(role_changed ? "on_role_change" : "on_start", "replica");
+    }
+    co_return started;
+}
+
+Task<Status> Agent::compare(core::Upstream source, Revision epoch) {
+    using Divergence = ports::Server::Divergence;
+    auto found = co_await server_.compare(std::move(source), executor_.now() + Duration{3000});
+    if (!found || *found == Divergence::unknown) {  // not now: ask again, but not in a busy loop
+        co_await sleep_for(executor_, Duration{500});
+        co_return found ? Status(Done{}) : Status(found.error());
+    }
+    memory_.compared_with = epoch;
+    memory_.diverged = *found == Divergence::diverged;
+    if (!memory_.diverged) memory_.must_compare = false;
+    co_return Done{};
+}
+
+Task<Status> Agent::copy(Action::Kind kind, core::Upstream source, Revision epoch, CancelToken cancel) {
+    Status done = kind == Action::Kind::clone ? co_await server_.clone(std::move(source), cancel)
+                                              : co_await server_.rewind(std::move(source), cancel);
+    if (done) {
+        memory_.diverged = false;
+        memory_.must_compare = false;
+        memory_.rewind_impossible = false;
+        memory_.compared_with = epoch;
+        memory_.was_primary = false;
+        memory_.failed_starts = 0;
+    } else if (kind == Action::Kind::rewind && done.error().code == Errc::invalid) {
+        memory_.rewind_impossible = true;
+    }
+    co_return done;
+}
+
+Task<Status> Agent::set_aside() {
+    auto done = co_await server_.set_aside("diverged");
+    if (done) {
+        memory_.diverged = false;
+        memory_.rewind_impossible = false;
+        memory_.must_compare = true;
+    }
+    co_return done;
+}
+
+Task<Status> Agent::find_crash_end() {
+    auto end = co_await server_.last_record(executor_.now() + Duration{30'000});
+    // Not known: nobody can be shown to have it all, so the server is restarted here.
+    memory_.crash_end = end ? *end : Lsn{~std::uint64_t{0}};
+    co_return end ? Status(Done{}) : Status(end.error());
+}
+
+// Ends the server at once and for sure, whatever it is doing.
+Task<> Agent::kill_server() {
+    const bool was_primary = server_.view().running_primary() || fence_.state().armed;
+    Status killed = Done{};
+    if (fence_.state().attached) killed = co_await fence_.fire();
+    if (!fence_.state().attached || !killed) killed = co_await server_.stop(ports::StopMode::immediate, executor_.now() + Duration{5000});
+    if (!killed) log(Level::error, "end the server: " + killed.error().message);
+    if (was_primary) {
+        memory_.must_compare = true;
+        memory_.compared_with = {};
+    }
+    checkpoint_after_promote_.reset();
+    co_await server_.look(executor_.now() + Duration{1000});
+}
+
+Task<Status> Agent::demote(Action::Demote how, std::optional<Revision> epoch) {
+    memory_.must_compare = true;
+    memory_.compared_with = {};
+    if (how == Action::Demote::graceful) {
+        // The long part of a shutdown is done while clients still write.
+        auto checkpointed = co_await server_.checkpoint(executor_.now() + settings_.primary_start_timeout);
+        if (!checkpointed) log(Level::warning, "checkpoint before the switchover: " + checkpointed.error().message);
+        co_return co_await stop_and_release(epoch, executor_.now() + Duration{60'000});
+    }
+    BootTime until = executor_.now() + Duration{30'000};
+    if (lease_.leader_until() != BootTime{}) until = std::max(executor_.now() + Duration{500}, lease_.leader_until() - Duration{100});
+    co_return co_await server_.stop(ports::StopMode::fast, until);
+}
+
+// Shuts the server down, and gives the lock back as soon as it surely acknowledges nothing any more and either has sent
+// all of its WAL (it has ended) or another member has it (WAL senders may wait for a slow one for long).
+Task<Status> Agent::stop_and_release(std::optional<Revision> epoch, BootTime deadline) {
+    Completion<Status> stopped;
+    Signal progress;
+    const auto on_server = server_.changed().subscribe([&progress] { progress.notify(); });
+    const auto on_stopped = stopped.arrived().subscribe([&progress] { progress.notify(); });
+    Scope stopping(executor_);
+    struct Stop {
+        static Task<> run(ports::Server& server, BootTime until, std::function<void(Status)> done) {
+            done(co_await server.stop(ports::StopMode::fast, until));
+        }
+    };
+    stopping.spawn(Stop::run(server_, deadline, stopped.setter()));
+    std::optional<BootTime> shut_down_since;
+    Status result = Done{};
+    for (;;) {
+        const auto seen = progress.count();
+        if (stopped.ready()) {
+            result = stopped.take();
+            break;
+        }
+        const auto& control = server_.view().control;
+        const bool is_down = control && control->state == core::ControlState::shut_down;
+        if (is_down && !shut_down_since) shut_down_since = executor_.now();
+        if (is_down && epoch && lease_.epoch() == epoch && executor_.now() >= *shut_down_since + Duration{1000} && cluster_) {
+            std::vector<core::Member> others;
+            for (const auto& [name, member] : cluster_->members)
+                if (name != me() && !member.api_url.empty()) others.push_back(member);
+            const auto answers = co_await peers_.ask(std::move(others), executor_.now() + Duration{2000});
+            if (core::possible({.others = answers, .candidate = {}, .at_least = control->checkpoint})) {
+                auto released = co_await release_lock(control->checkpoint);
+                if (!released) log(Level::error, "release the lock: " + released.error().message);
+            }
+        }
+        co_await wait_past(executor_, progress, seen, is_down ? executor_.now() + Duration{200} : BootTime::max());
+    }
+    if (!result) co_return result;
+    co_await server_.look(executor_.now() + Duration{1000});
+    if (epoch && lease_.epoch() == epoch) {
+        const auto& control = server_.view().control;
+        CASTLE_CO_CHECK(co_await release_lock(control ? control->checkpoint : Lsn{}));
+    }
+    auto disarmed = co_await fence_.disarm();
+    if (!disarmed) log(Level::warning, "disarm the fence: " + disarmed.error().message);
+    co_return result;
+}
+
+}  // namespace castle::agent
