@@ -11,6 +11,11 @@ void Checker::violate(std::string text) {
     violations_.push_back({world_.now(), std::move(text)});
 }
 
+void Checker::excuse(Node& node) {
+    const Duration left = node.fence().state().deadline - node.clock().boot(world_.now());
+    excused_[node.name()] = {true, world_.now() + std::max(left, Duration{0}) * 21 / 20 + kill_time};
+}
+
 Node& Checker::node_of(const Postgres& server) {
     for (Node* node : nodes_)
         if (&node->server() == &server) return *node;
@@ -19,13 +24,13 @@ Node& Checker::node_of(const Postgres& server) {
 }
 
 void Checker::server_changed(Postgres& server) {
-    if (server.process() == core::ProcessState::stopped) excused_[server.name()] = false;
+    if (server.process() == core::ProcessState::stopped) excused_[server.name()].server_runs = false;
     const bool now = server.writable();
     if (std::exchange(writable_[server.name()], now) == now) return;
     if (!now) return;
     for (const Node* other : nodes_) {
         if (&other->server() == &server || !other->server().writable()) continue;
-        if (excused_[other->name()] || excused_[server.name()]) continue;
+        if (excused(other->name()) || excused(server.name())) continue;
         violate("two servers can acknowledge writes: " + server.name() + " and " + other->name());
     }
     new_primary(server);
@@ -56,7 +61,7 @@ void Checker::acknowledged(Postgres& server, std::uint32_t, const Branch& branch
         else acknowledged_.push_back({&branch, {}});
     }
     acknowledged_.back().second.push_back({end, world_.now()});
-    if (excused_[server.name()]) return;
+    if (excused(server.name())) return;
     Node& node = node_of(server);
     if (const fence::State& fence = node.fence().state();
         fence.phase == fence::Phase::armed && node.clock().boot(world_.now()) > fence.deadline + kill_time)

@@ -23,8 +23,9 @@ public:
 
     void server_changed(Postgres& server);
     void acknowledged(Postgres& server, std::uint32_t write, const Branch& branch, Lsn end);
-    // The clock of this node stood still while its server ran: nothing is promised of it until that server has ended.
-    void excuse(const Node& node) { excused_[node.name()] = true; }
+    // The clocks of this node stood still: nothing is promised of it until the server that ran has ended and the deadline
+    // that was in force, counted by those clocks, has passed.
+    void excuse(Node& node);
     void violate(std::string text);
 
     const std::vector<Violation>& violations() const { return violations_; }
@@ -45,7 +46,12 @@ private:
     bool synchronous_;
     std::vector<Node*> nodes_;
     std::map<std::string, bool> writable_;
-    std::map<std::string, bool> excused_;
+    struct Excuse {
+        bool server_runs = false;
+        BootTime until{};
+    };
+    bool excused(const std::string& name) { return excused_[name].server_runs || world_.now() < excused_[name].until; }
+    std::map<std::string, Excuse> excused_;
     std::vector<std::pair<const Branch*, std::vector<Acknowledged>>> acknowledged_;
     std::uint32_t writes_ = 0;
     std::uint64_t acknowledged_count_ = 0, lost_ = 0, promotions_ = 0;

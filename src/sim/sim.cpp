@@ -239,8 +239,8 @@ bool Sim::stop_clock(Node& node) {
 }
 void Sim::go_on(Node& node) {
     world_.note(node.name(), "machine goes on");
-    checker_.excuse(node);
     node.clock().go_on(world_.now());
+    checker_.excuse(node);
     node.thaw_host();
 }
 void Sim::slow_disk(Node& node, bool slow) {
