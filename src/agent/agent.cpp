@@ -19,7 +19,10 @@ Agent::Agent(World world, Options options)
     on_store_ = store_.changed().subscribe([this] { store_moved(); });
     on_server_ = server_.changed().subscribe(wake_up);
     on_fence_ = fence_.changed().subscribe(wake_up);
-    on_lease_ = lease_.changed().subscribe(wake_up);
+    on_lease_ = lease_.changed().subscribe([this] {
+        publish();  // whether we may write can change with it, and a cycle may be long under way
+        wake_.notify();
+    });
     on_worker_ = worker_.changed().subscribe(wake_up);
 }
 
