@@ -187,6 +187,8 @@ Task<> Agent::observe() {
     }
     co_await server_.look(executor_.now() + Duration{2500});
     const core::Instance& instance = server_.view();
+    if (instance.process != ProcessState::stopping || !worker_.idle()) memory_.stopping_since.reset();
+    else if (!memory_.stopping_since) memory_.stopping_since = executor_.now();
     if (instance.process == ProcessState::running && !instance.read_failed) {
         memory_.was_primary = instance.running_primary();
         memory_.failed_starts = 0;

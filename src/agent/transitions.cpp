@@ -124,6 +124,7 @@ Task<Status> Agent::compare(core::Upstream source, Revision epoch) {
         co_return found ? Status(Done{}) : Status(found.error());
     }
     memory_.compared_with = epoch;
+    memory_.compared_at = executor_.now();
     memory_.diverged = *found == Divergence::diverged;
     if (!memory_.diverged) memory_.must_compare = false;
     co_return Done{};

@@ -40,7 +40,7 @@ Decision decide(const Situation& s) {
     switch (s.instance.process) {
         case ProcessState::stopped: return decide_stopped(s);
         case ProcessState::starting: return decide_starting(s);
-        case ProcessState::stopping: return wait(Reason::server_stopping, "PostgreSQL is shutting down");
+        case ProcessState::stopping: return decide_stopping(s);
         case ProcessState::running: break;
     }
     if (!s.cluster->locked()) return decide_race(s);

@@ -34,12 +34,14 @@ struct Memory {
     Lineage lineage;
     bool was_primary = false;        // the last server that ran here was a primary (or was being made one)
     std::optional<BootTime> crashed_at;   // the server ended by itself while we led, and is not up again
+    std::optional<BootTime> stopping_since;  // the server shuts down, and nobody here asked for it
     int failed_starts = 0;           // since the server last ran
     BootTime last_failed_start{};
     Revision promote_failed{};       // the epoch in which a promotion failed
     // Whether our WAL may have what the leader's history does not: asked of the leader before following it.
     bool must_compare = true;
     Revision compared_with{};        // the epoch of the leader that it was last compared with
+    BootTime compared_at{};
     bool diverged = false;           // it has: rewind or clone
     bool rewind_impossible = false;  // the last try said that it cannot be done here, or failed for good
     Revision stood_back{};           // the epoch that we gave up in a switchover: let the others go first

@@ -13,6 +13,7 @@ Decision decide_paused(const Situation& s);
 Decision decide_new_node(const Situation& s);
 Decision decide_stopped(const Situation& s);
 Decision decide_starting(const Situation& s);
+Decision decide_stopping(const Situation& s);                 // it shuts down, but not for us
 Decision decide_race(const Situation& s);                     // nobody leads
 Decision decide_leading(const Situation& s);
 Decision decide_ghost_lock(const Situation& s);               // our name, but not our lease

@@ -73,8 +73,11 @@ Decision decide_following(const Situation& s) {
     const auto upstream = wanted_upstream(s);
     if (upstream && !s.memory.diverged && !s.instance.follows(*upstream))
         return act(Reason::changing_upstream, "changing the upstream to " + upstream->member, {.kind = Action::Kind::follow, .upstream = upstream});
-    // A new leader's history may have branched off before the end of our WAL. Ask once for each leader, when it can tell.
-    if (leader_is_primary && s.memory.compared_with != s.cluster->leader->created && !s.memory.diverged && upstream_of_member(*leader))
+    // A new leader's history may have branched off before the end of our WAL. Ask once for each leader, when it can tell;
+    // and again now and then while nothing arrives: it may have branched off since.
+    const bool compared = s.memory.compared_with == s.cluster->leader->created &&
+                          (s.instance.streaming || !upstream || s.now.boot < s.memory.compared_at + std::max(s.settings.loop_wait, Duration{10'000}));
+    if (leader_is_primary && !compared && !s.memory.diverged && upstream_of_member(*leader))
         return act(Reason::comparing_with_leader, "comparing with the leader " + leader_name,
                    {.kind = Action::Kind::compare, .upstream = upstream_of_member(*leader)});
     if (s.memory.diverged && leader_is_primary && (s.use_rewind || s.replace_diverged) && s.memory.failed_starts == 0 &&

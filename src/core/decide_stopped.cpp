@@ -88,6 +88,15 @@ Decision rejoin(const Situation& s) {
     return act(Reason::starting_standby, "starting as a secondary", {.kind = Action::Kind::start_standby, .upstream = wanted_upstream(s)});
 }
 
+// An earlier run of this agent gave up on it, or somebody else asked for it. It gets its time, but the lock is not held
+// for a shutdown that never ends.
+Decision decide_stopping(const Situation& s) {
+    const BootTime patience = s.memory.stopping_since.value_or(s.now.boot) + Duration{30'000};
+    if (s.now.boot < patience) return wait(Reason::server_stopping, "PostgreSQL is shutting down", patience);
+    return act(Reason::ending_stuck_stop, "ending PostgreSQL: its shutdown does not finish",
+               {.kind = Action::Kind::demote, .demote = Action::Demote::without_lock});
+}
+
 Decision decide_starting(const Situation& s) {
     // Started by somebody else, or before the agent: it is let come up, within bounds.
     if (!is_owner(s)) return wait(Reason::server_starting, "PostgreSQL is still starting up");

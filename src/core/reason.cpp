@@ -10,6 +10,7 @@ std::string_view name_of(Reason reason) {
         case Reason::action_in_progress: return "action_in_progress";
         case Reason::server_starting: return "server_starting";
         case Reason::server_stopping: return "server_stopping";
+        case Reason::ending_stuck_stop: return "ending_stuck_stop";
         case Reason::paused: return "paused";
         case Reason::bootstrap_race: return "bootstrap_race";
         case Reason::bootstrap_race_lost: return "bootstrap_race_lost";

@@ -8,7 +8,7 @@ namespace castle::core {
 
 enum class Reason {
     // nobody decides yet
-    data_unreadable, wrong_cluster, standby_of_unknown, action_in_progress, server_starting, server_stopping, paused,
+    data_unreadable, wrong_cluster, standby_of_unknown, action_in_progress, server_starting, server_stopping, ending_stuck_stop, paused,
     // a new node
     bootstrap_race, bootstrap_race_lost, waiting_for_bootstrap, waiting_for_leader, cloning,
     // the server is down
