@@ -61,7 +61,7 @@ class ClusterCase(unittest.TestCase):
     def _show_logs(self):
         cluster = self.cluster
         out = sys.stderr
-        for member in cluster:
+        for member in [*cluster, *cluster.strangers]:
             out.write(f"\n==== {member.name} (agent {'runs' if member.runs else 'does not run'}), last lines of "
                       f"{member.log}\n")
             try:
@@ -80,7 +80,8 @@ class ClusterCase(unittest.TestCase):
             target = f"{keep}/{name}"
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(cluster.directory, target, symlinks=True,
-                            ignore=lambda folder, names: [n for n in names if n in ("base", "pg_wal", "etcd", "run")])
+                            ignore=lambda folder, names: [
+                                n for n in names if n in ("base", "pg_wal", "etcd", "run") or n.startswith(".s.")])
             out.write(f"\n==== kept below {target}\n")
 
 

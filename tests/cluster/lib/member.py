@@ -49,8 +49,8 @@ class Member:
             "etcd3": {"hosts": [cluster.etcd.endpoint]},
             "bootstrap": {
                 "dcs": {**cluster.timing, "postgresql": {"use_pg_rewind": True, "parameters": cluster.parameters}},
-                "initdb": [{"encoding": "UTF8"}, {"locale": "C"}, "data-checksums"],
-                "pg_hba": ["local all all trust", "host all all 127.0.0.1/32 md5",
+                "initdb": [{"encoding": "UTF8"}, {"locale": "C"}, {"auth": "md5"}, "data-checksums"],
+                "pg_hba": ["host all all 127.0.0.1/32 md5",
                            "host replication replicator 127.0.0.1/32 md5"],
             },
             "postgresql": {
