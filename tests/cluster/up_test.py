@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import stat
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -62,8 +61,7 @@ class Place:
                 "env": {**os.environ, "HOME": self.root}, "cwd": "/"}
 
     def run(self, *arguments, within=60):
-        done = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=within,
-                              stdin=subprocess.DEVNULL, check=False, **self.switch())
+        done = processes.run(self.command(*arguments), within, **self.switch())
         done.text = done.stdout + done.stderr
         return done
 
@@ -99,8 +97,7 @@ class Place:
             return int(file.readline())
 
     def leader(self):
-        done = subprocess.run([PROGRAM, "ctl", "-c", f"{self.dir}/patronictl.yml", "list", "-f", "tsv"],
-                              capture_output=True, text=True, timeout=30, check=False)
+        done = processes.run([PROGRAM, "ctl", "-c", f"{self.dir}/patronictl.yml", "list", "-f", "tsv"])
         for line in done.stdout.splitlines():
             cells = line.split("\t")
             if len(cells) > 3 and cells[3] == "Leader":
@@ -115,8 +112,7 @@ class Place:
 
     def sql(self, text):
         string = re.search(r"psql '(.*)'", self.run("status").stdout).group(1)
-        done = subprocess.run(["psql", "-XAtq", "-c", text, string], capture_output=True, text=True, timeout=30,
-                              check=False, **self.switch())
+        done = processes.run(["psql", "-XAtq", "-c", text, string], **self.switch())
         if done.returncode:
             raise AssertionError(done.stderr)
         return done.stdout.strip()
@@ -126,6 +122,11 @@ class Place:
             self.run("down", within=UP_TIME)
         shutil.rmtree(self.root, ignore_errors=True)
         processes.directories.discard(self.root)
+
+
+def text_of(path):
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
 
 
 def show_logs(place):
@@ -193,12 +194,11 @@ class Standing(unittest.TestCase):
         base = self.place.base
         for port in (base + 1, base + 2, base + 3, base + 21, base + 22, base + 23, base + 41, base + 42):
             self.assertEqual(ports.get(port), "0100007F", port)
-        refused = subprocess.run(["psql", "-w", "-c", "SELECT 1", f"host=127.0.0.1 port={base + 1} user=postgres"],
-                                 capture_output=True, text=True, check=False,
-                                 env={**os.environ, "PGPASSFILE": "/dev/null"})
+        refused = processes.run(["psql", "-w", "-c", "SELECT 1", f"host=127.0.0.1 port={base + 1} user=postgres"],
+                                env={**os.environ, "PGPASSFILE": "/dev/null"})
         self.assertNotEqual(refused.returncode, 0)
-        refused = subprocess.run(["etcdctl", f"--endpoints=127.0.0.1:{base + 41}", "get", "", "--prefix"],
-                                 capture_output=True, text=True, check=False, env={**os.environ, "ETCDCTL_API": "3"})
+        refused = processes.run(["etcdctl", f"--endpoints=127.0.0.1:{base + 41}", "get", "", "--prefix"],
+                                env={**os.environ, "ETCDCTL_API": "3"})
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn("user name is empty", refused.stderr)
 
@@ -323,7 +323,7 @@ class Refusals(unittest.TestCase):
         os.mkdir(other)
         with open(f"{other}/letter", "w", encoding="ascii"):
             pass
-        done = subprocess.run([PROGRAM, "up", "--dir", other], capture_output=True, text=True, timeout=60, check=False)
+        done = processes.run([PROGRAM, "up", "--dir", other])
         self.assertEqual(done.returncode, 1)
         self.assertIn("holds something else (letter)", done.stderr)
         self.assertEqual(os.listdir(other), ["letter"])
@@ -331,8 +331,7 @@ class Refusals(unittest.TestCase):
     @unittest.skipUnless(os.geteuid() == 0, "only root can make a small file system")
     def test_too_little_disk(self):
         script = 'mount -t tmpfs -o size=50m,mode=755 none "$1" && "$2" up --dir "$1/cluster"; code=$?; ls "$1"; exit $code'
-        done = subprocess.run(["unshare", "--mount", "sh", "-c", script, "sh", self.place.root, PROGRAM],
-                              capture_output=True, text=True, timeout=60, check=False)
+        done = processes.run(["unshare", "--mount", "sh", "-c", script, "sh", self.place.root, PROGRAM])
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         self.assertIn("too little disk space", done.stderr)
         self.assertEqual(done.stdout, "")
@@ -345,16 +344,12 @@ class ComingUp(unittest.TestCase):
 
     def test_interrupted_it_leaves_nothing_running_and_can_be_resumed(self):
         log = f"{self.place.root}/up.log"
-        with open(log, "wb") as out:
-            up = subprocess.Popen(self.place.command("up", "--port-base", str(self.place.base), "--nodes", "2"),
-                                  stdout=out, stderr=out, stdin=subprocess.DEVNULL)
-            eventually("the first member is made", lambda: os.path.exists(f"{self.place.dir}/n1/data") or
-                       os.path.exists(f"{self.place.dir}/n2/data"), within=UP_TIME)
-            up.send_signal(signal.SIGINT)
-            status = up.wait(UP_TIME)
-        with open(log, encoding="utf-8") as file:
-            said = file.read()
-        os.unlink(log)
+        up = processes.start(self.place.command("up", "--port-base", str(self.place.base), "--nodes", "2"), log)
+        eventually("the first member is made", lambda: os.path.exists(f"{self.place.dir}/n1/data") or
+                   os.path.exists(f"{self.place.dir}/n2/data"), within=UP_TIME)
+        up.send_signal(signal.SIGINT)
+        status = up.wait(UP_TIME)
+        said = text_of(log)
         self.assertEqual(status, 130, said)
         self.assertIn("go on with: ", said)
         self.assertEqual(self.place.running(), {})
@@ -369,24 +364,23 @@ class ComingUp(unittest.TestCase):
         self.place = Place("postgres" if os.geteuid() == 0 else None)
         self.addCleanup(self.place.close)
         log = f"{self.place.root}/up.log"
-        with open(log, "wb") as out:
-            up = subprocess.Popen(
-                self.place.command("up", "--port-base", str(self.place.base), "--nodes", "1", "--foreground"),
-                stdout=out, stderr=out, stdin=subprocess.DEVNULL, **self.place.switch())
+        up = processes.start(
+            self.place.command("up", "--port-base", str(self.place.base), "--nodes", "1", "--foreground"), log,
+            user=self.place.user, env={"HOME": self.place.root})
 
-            def shown():
-                if up.poll() is not None:
-                    with open(log, encoding="utf-8") as file:
-                        sys.stderr.write(file.read())
-                    raise SystemExit("up has ended")
-                with open(log, encoding="utf-8") as file:
-                    return "Stop:" in file.read()
-            eventually("it is up", shown, within=UP_TIME)
-            self.assertEqual(self.place.sql("SELECT 1"), "1")
-            for pid in self.place.running():
-                self.assertNotEqual(os.stat(f"/proc/{pid}").st_uid, 0)
-            up.send_signal(signal.SIGTERM)
-            self.assertEqual(up.wait(UP_TIME), 0)
+        def shown():
+            if up.poll() is not None:
+                raise SystemExit(f"up has ended: {text_of(log)}")
+            return "Stop:" in text_of(log)
+        eventually("it is up", shown, within=UP_TIME)
+        self.assertEqual(self.place.sql("SELECT 1"), "1")
+        for pid, line in self.place.running().items():
+            try:
+                self.assertNotEqual(os.stat(f"/proc/{pid}").st_uid, 0, line)
+            except FileNotFoundError:
+                pass  # it has ended since
+        up.send_signal(signal.SIGTERM)
+        self.assertEqual(up.wait(UP_TIME), 0, text_of(log))
         self.assertEqual(self.place.running(), {})
 
 

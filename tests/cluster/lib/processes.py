@@ -17,6 +17,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 directories = set()  # what to remove when the test program is ended from outside
 _known = set()  # children that a Popen object waits for
+_dead_since = {}  # adopted or unknown children that wait for being reaped
 _lock = threading.Lock()
 
 
@@ -43,6 +44,23 @@ def start(argv, log, user=None, env=None, cwd="/"):
                                    start_new_session=True, **switch)
         _known.add(process.pid)
     return process
+
+
+def run(argv, within=60, **options):
+    """Runs a program to its end and collects what it says. (subprocess.run would lose the status to our reaper.)"""
+    with _lock:
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   text=True, **options)
+        _known.add(process.pid)
+    try:
+        out, err = process.communicate(timeout=within)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise AssertionError(f"not within {within} s: {' '.join(argv)}; it said: {out}{err}") from None
+    finally:
+        _known.discard(process.pid)
+    return subprocess.CompletedProcess(argv, process.returncode, out, err)
 
 
 def send(pid, number):
@@ -114,8 +132,9 @@ def kill_all_ours():
         time.sleep(0.02)
 
 
-def reap():
-    """Waits for adopted children that died, so that they do not look alive to those who ask for their pid."""
+def reap(older_than=0.0):
+    """Waits for adopted children that died, so that they do not look alive to those who ask for their pid. A child of
+    subprocess.run is dead for a moment, too, before its status is fetched: the background leaves it that time."""
     me = os.getpid()
     with _lock:
         try:
@@ -123,17 +142,22 @@ def reap():
                 return
         except ChildProcessError:
             return
-        for pid, state in _children().get(me, []):
-            if state == "Z" and pid not in _known:
-                try:
-                    os.waitpid(pid, os.WNOHANG)
-                except ChildProcessError:
-                    pass
+        dead = {pid for pid, state in _children().get(me, []) if state == "Z" and pid not in _known}
+        now = time.monotonic()
+        for pid in set(_dead_since) - dead:
+            del _dead_since[pid]
+        for pid in dead:
+            if now - _dead_since.setdefault(pid, now) < older_than:
+                continue
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                pass
 
 
 def _reaper():
     while True:
-        reap()
+        reap(older_than=0.5)
         time.sleep(0.05)
 
 
