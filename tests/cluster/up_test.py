@@ -58,7 +58,7 @@ class Place:
             return {}
         entry = pwd.getpwnam(self.user)
         return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [],
-                "env": {**os.environ, "HOME": self.root}, "cwd": "/"}
+                "env": {**os.environ, "HOME": self.root, "TMPDIR": "/tmp"}, "cwd": "/"}
 
     def run(self, *arguments, within=60):
         done = processes.run(self.command(*arguments), within, **self.switch())
@@ -366,7 +366,7 @@ class ComingUp(unittest.TestCase):
         log = f"{self.place.root}/up.log"
         up = processes.start(
             self.place.command("up", "--port-base", str(self.place.base), "--nodes", "1", "--foreground"), log,
-            user=self.place.user, env={"HOME": self.place.root})
+            user=self.place.user, env={"HOME": self.place.root, "TMPDIR": "/tmp"})
 
         def shown():
             if up.poll() is not None:
