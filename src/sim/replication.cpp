@@ -125,12 +125,12 @@ void Postgres::received_until(std::uint64_t connection, WalPosition position) {
 void Postgres::heard_from(Postgres& standby, std::uint64_t connection, Lsn flushed) {
     Receiver& link = standby.receiver_;
     if (link.connection != connection || !standby.streams_from(*this)) return;
-    link.in_flight = false;
     link.last_heard = world_.now();
     link.confirmed = std::max(link.confirmed, flushed);
+    link.in_flight = link.confirmed < link.sent;  // this may be the answer to an earlier copy
     acknowledge();
     check_drained();
-    if (disk.wal.end > link.sent) send_to(standby);
+    if (!link.in_flight && disk.wal.end > link.sent) send_to(standby);
 }
 
 }  // namespace castle::sim

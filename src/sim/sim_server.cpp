@@ -172,6 +172,12 @@ Task<Status> SimServer::rewind(core::Upstream source, CancelToken cancel) {
         disk.checkpoint_timeline = server_.timeline();
     }
     CASTLE_CO_TRY(Postgres* const from, reachable(source, true));
+    // The adapter sees to it that the source has finished a checkpoint since its promotion.
+    for (int tries = 0; from->disk.checkpoint_timeline != from->timeline() && tries < 50; ++tries) {
+        from->request_checkpoint();
+        CASTLE_CO_CHECK(co_await work(200ms, cancel));
+        CASTLE_CO_CHECK(reachable(source, true));
+    }
     // pg_rewind believes the control files: before the source's checkpoint both may show the same timeline.
     if (!disk.torn && from->disk.checkpoint_timeline == disk.checkpoint_timeline) {
         world_.note(server_.name(), "pg_rewind: no rewind required");
