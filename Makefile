@@ -17,7 +17,6 @@ test: deps-test ## all that CI runs
 	@$(MAKE) --no-print-directory build PRESET=$(PRESET)
 	@tools/check_layout
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS)
-	@$(BUILD)/bin/pgcastle simulate --seeds 20000
 
 check: deps-test ## the quick part, while working
 	@$(MAKE) --no-print-directory build PRESET=dev
