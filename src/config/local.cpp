@@ -227,7 +227,10 @@ Status check_startable(const Local& local) {
     std::vector<std::string> problems;
     for (const Mistake& mistake : local.document.mistakes)
         if (mistake.severity == Severity::fatal) problems.push_back(mistake.text());
-    if (local.document.data.empty()) return Error{Errc::invalid, "the configuration is empty"};
+    if (local.document.data.empty()) {
+        const Place place = local.document.place_of("");
+        return Error{Errc::invalid, (place.source.empty() ? "" : place.text() + ": ") + "the configuration is empty"};
+    }
     if (local.name.empty()) missing(local, "name", problems);
     if (local.scope.empty()) missing(local, "scope", problems);
     const auto has = [&](std::string_view section, std::string_view key) {

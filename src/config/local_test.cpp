@@ -127,7 +127,7 @@ TEST(Local, OnlyFatalThingsKeepAnAgentFromStarting) {
     EXPECT_TRUE(check_startable(local_of(good + server)));
     EXPECT_TRUE(check_startable(local_of(good + server + "watchdog: {mode: nonsense}\nttl: x\n")));
     const auto refused = [&](const std::string& yaml) { return check_startable(local_of(yaml)).error().message; };
-    EXPECT_EQ(refused(""), "the configuration is empty");
+    EXPECT_EQ(refused(""), "p.yml: the configuration is empty");
     EXPECT_EQ(refused(good), "p.yml: postgresql.listen is not defined\np.yml: postgresql.data_dir is not defined");
     EXPECT_TRUE(refused(good + server + "castle: {wrong: 1}").find("castle.wrong") != std::string::npos);
 }

@@ -207,7 +207,7 @@ std::vector<Mistake> validate(Local local, Probe& probe, const ValidateOptions& 
 ValidateResult run_validate(const ValidateCommand& command, const Variables& variables, Probe& probe) {
     auto document = load_document(command.path, variables);
     if (!document) return {1, "", document.error().message + "\n"};
-    if (document->data.empty()) return {1, "", "the configuration is empty\n"};
+    if (document->data.empty()) return {1, "", (command.path ? *command.path + ": " : "") + "the configuration is empty\n"};
     const boost::json::value merged = document->data;
     std::string lines;
     for (const Mistake& mistake : validate(read_local(std::move(*document)), probe, command.options))

@@ -44,6 +44,14 @@ Task<Status> FenceClient::open(BootTime deadline) {
             co_return Error{Errc::unavailable, trouble_.empty() ? "the fence does not start in time" : trouble_};
         }
     }
+    // A copied configuration, with another name in it: that server is another living agent's, and must not be touched.
+    const Status present = co_await adopt_present();
+    if (!present && present.error().code == Errc::conflict) {
+        CASTLE_CO_CHECK(co_await end());
+        co_return Error{Errc::conflict, options_.data_dir +
+                                            " belongs to another agent: the fence of another member guards the server "
+                                            "there; stop that agent, or give this one a data directory of its own"};
+    }
     co_return Done{};
 }
 

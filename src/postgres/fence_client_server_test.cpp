@@ -228,6 +228,21 @@ TEST_P(FenceClientTest, TheNewestAgentRules) {
     EXPECT_TRUE(run(client_->arm(Revision{5}, loop_.now() + 60s)));
 }
 
+// The agent of a copied configuration stopped the server of the first, whose agent started it again, and so on.
+TEST_P(FenceClientTest, AServerThatAnotherFenceGuardsIsLeftAlone) {
+    ASSERT_NO_FATAL_FAILURE(open());
+    ASSERT_NO_FATAL_FAILURE(start_and_wait());
+    FenceOptions copied = options();
+    copied.member = "demo/pg2";
+    FenceClient other{loop_, journal_, std::move(copied)};
+    const Status opened = run(other.open(loop_.now() + patience));
+    ASSERT_FALSE(opened);
+    EXPECT_THAT(opened.error().message, HasSubstr(std::string(data_) + " belongs to another agent"));
+    EXPECT_EQ(query("select 1"), "1");
+    const pid_t its_fence = other.report().numbers.fence;
+    EXPECT_TRUE(comes_true([&] { return ::kill(its_fence, 0) != 0; })) << "the fence of the second lives on";
+}
+
 TEST_P(FenceClientTest, WithoutItsProgramThereIsAReason) {
     FenceOptions without = options();
     without.program = "/nonexistent/pgcastle-fence";

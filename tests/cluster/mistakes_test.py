@@ -6,7 +6,7 @@ import subprocess
 
 from lib import agents, processes
 from lib.case import ClusterCase, main
-from lib.member import Member, postgres_bin
+from lib.member import Member
 from lib.waiting import eventually
 
 
@@ -64,15 +64,17 @@ class Mistakes(ClusterCase):
 
     def test_a_bad_value_is_a_warning_with_its_line_and_the_agent_starts(self):
         replica = self.replica
+        replica.config["postgresql"]["pg_ctl_timeout"] = "soon"
         replica.config["restapi"]["request_queue_size"] = "many"
         replica.write_config()
         self.addCleanup(replica.write_config)
+        self.addCleanup(replica.config["postgresql"].pop, "pg_ctl_timeout")
         self.addCleanup(replica.config["restapi"].pop, "request_queue_size")
         self.assertEqual(replica.stop(), 0)
         mark = replica.log_mark()
         replica.start()
         self.cluster.wait_whole()
-        for key in ("request_queue_size",):
+        for key in ("pg_ctl_timeout", "request_queue_size"):
             self.assertRegex(replica.log_text(mark),
                              rf"(?m)WARNING.*patroni\.yml:{line_of(replica.file, key)}\b.*{key}")
 
@@ -123,7 +125,10 @@ class Mistakes(ClusterCase):
 
     def test_a_missing_or_empty_file_is_told_in_one_line(self):
         program = agents.Castle().program
-        for path in (f"{self.cluster.directory}/nosuch.yml",):
+        empty = f"{self.cluster.directory}/empty.yml"
+        with open(empty, "w", encoding="utf-8"):
+            pass
+        for path in (f"{self.cluster.directory}/nosuch.yml", empty):
             done = subprocess.run([program, "agent", path], capture_output=True, text=True, check=False, timeout=30)
             self.assertEqual(done.returncode, 1)
             self.assertIn(path, done.stdout + done.stderr)
@@ -139,6 +144,16 @@ class Mistakes(ClusterCase):
         self.assertFalse(os.path.exists(twin.data), "it ended before it touched anything")
         self.assertEqual(self.cluster.wait_whole(), self.leader)
         self.assertEqual(self.leader.postmaster_pid(), before)
+
+    def test_a_second_agent_on_the_same_directory_is_refused(self):
+        twin = self.another("twin-directory")
+        twin.config["postgresql"]["data_dir"] = self.leader.data
+        twin.write_config()
+        before = self.leader.postmaster_pid()
+        twin.start()
+        self.expect_end(twin, 1, rf"CRITICAL: {self.leader.data} belongs to another agent")
+        self.assertEqual(self.leader.postmaster_pid(), before)
+        self.assertEqual(self.cluster.wait_whole(), self.leader)
 
     def test_a_data_directory_of_another_cluster_is_refused_and_left_alone(self):
         stranger = self.another("stranger", scope="elsewhere")
@@ -156,6 +171,21 @@ class Mistakes(ClusterCase):
         self.assertFalse({path for path in changed if not path.endswith((".conf", "patroni.dynamic.json"))}, changed)
 
     # -- passwords
+
+    def test_a_wrong_replication_password_is_told_and_mended_by_a_reload(self):
+        member = self.another("locked-out")
+        right = member.config["postgresql"]["authentication"]["replication"]["password"]
+        member.config["postgresql"]["authentication"]["replication"]["password"] = "wrong-one"
+        member.write_config()
+        member.start()
+        eventually("it says so", lambda: 'password authentication failed for user "replicator"' in member.log_text(),
+                   within=30)
+        self.assertTrue(member.runs)
+        self.assertNotIn("wrong-one", member.log_text())
+        member.config["postgresql"]["authentication"]["replication"]["password"] = right
+        member.write_config()
+        self.assertEqual(member.api("POST", "/reload", {}).status, 202)
+        member.wait_streaming_from(self.leader, within=90)
 
     def test_a_wrong_superuser_password_is_told_and_harms_nobody(self):
         replica = self.replica
@@ -189,6 +219,32 @@ class Mistakes(ClusterCase):
         eventually("it says so", lambda: "/nonexistent/bin" in member.log_text() and "bin_dir" in member.log_text(),
                    within=30)
         self.assertFalse(os.path.exists(member.data))
+
+    def test_a_data_directory_of_another_major_version_is_refused_and_left_alone(self):
+        replica = self.replica
+        self.assertEqual(replica.stop(), 0)
+        version = f"{replica.data}/PG_VERSION"
+        with open(version, encoding="utf-8") as file:
+            right = file.read()
+
+        def write(text):
+            with open(version, "w", encoding="utf-8") as file:
+                file.write(text)
+        write("13\n")
+
+        def mend():
+            if replica.runs:
+                replica.stop()
+            write(right)
+            replica.start()
+        self.addCleanup(mend)
+        mark = replica.log_mark()
+        control = fingerprint(f"{replica.data}/global")
+        replica.start()
+        self.assertEqual(replica.process.wait(30), 1)
+        self.assertRegex(replica.log_text(mark), rf"CRITICAL: .*{replica.data}.*\b13\b.*\b{right.strip()}\b.*bin_dir")
+        self.assertEqual(fingerprint(f"{replica.data}/global"), control)
+        self.assertEqual(self.cluster.leader(), self.leader)
 
     def test_a_server_that_does_not_accept_its_configuration_gives_up_the_leadership(self):
         cluster, old = self.cluster, self.leader
