@@ -66,7 +66,10 @@ Task<Agent::Exit> Agent::run() {
             co_return Exit::stopped;
         }
         const auto seen = wake_.count();
+        ++cycles_begun_;
         co_await cycle();
+        cycles_ended_ = cycles_begun_;
+        cycle_ended_.notify();
         lease_.cycle_finished();
         if (fatal_) break;
         co_await wait_past(executor_, wake_, seen, std::min(next_cycle_, next_heartbeat_));

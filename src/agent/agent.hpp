@@ -106,6 +106,7 @@ private:
 
     // commands.cpp
     Task<Status> run_restart(bool as_primary, std::optional<Revision> epoch, std::optional<core::Upstream> upstream, CancelToken cancel);
+    Task<> fresh_cycle();
     Task<> run_scheduled_restart();
     Task<> start_reinit(bool from_leader);
     Task<Status> run_reinit(core::Upstream source, Revision epoch, CancelToken cancel);
@@ -150,6 +151,8 @@ private:
     std::optional<core::Decision> last_decision_;
     bool fatal_ = false;
     bool stopping_ = false;
+    std::uint64_t cycles_begun_ = 0, cycles_ended_ = 0;
+    Signal cycle_ended_;
     bool leaving_ = false;
     BootTime next_heartbeat_{};
     BootTime next_cycle_{};

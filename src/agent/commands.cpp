@@ -55,7 +55,19 @@ bool conditions_met(const ports::RestartRequest& request, const core::AgentView&
 
 }  // namespace
 
+// Answers when a cycle has ended that began after this call, with the store read afresh.
+Task<> Agent::fresh_cycle() {
+    const std::uint64_t wanted = cycles_begun_ + 1;
+    const BootTime give_up = executor_.now() + Duration{5000};
+    doubt_ = true;
+    wake_.notify();
+    while (cycles_ended_ < wanted && executor_.now() < give_up)
+        co_await wait_past(executor_, cycle_ended_, cycle_ended_.count(), give_up);
+}
+
 Task<RestartOutcome> Agent::restart(ports::RestartRequest request) {
+    if (!worker_.idle()) co_return RestartOutcome::busy;
+    co_await fresh_cycle();  // a setting that was changed a moment ago must be in force after the restart
     if (!worker_.idle()) co_return RestartOutcome::busy;
     if (!conditions_met(request, *view_)) co_return RestartOutcome::conditions_not_met;
     const core::Instance& instance = server_.view();

@@ -21,7 +21,9 @@ class OurCommandLine(Commands, ClusterCase):
     command = [CASTLE, "ctl"]
 
     def test_list_draws_the_table(self):
-        out = self.ctl("list")
+        # Members write their keys once a cycle: that a standby streams shows there a moment after it does.
+        out = eventually("both standbys are listed as streaming", lambda: (
+            lambda text: text if text.count("streaming") == 2 else None)(self.ctl("list")))
         identifier = self.leader.control("Database system identifier")
         lines = out.splitlines()
         self.assertRegex(lines[0], rf"^\+ Cluster: lab \({identifier}\) -*\+[-+]*\+$")
