@@ -1,5 +1,7 @@
 #include "node/member_config.hpp"
 
+#include "node/fill.hpp"
+
 namespace castle::node {
 namespace {
 
@@ -13,39 +15,32 @@ std::string quoted(std::string_view text) {
     return result + "'";
 }
 
-std::string number(int value) {
-    return std::to_string(value);
+std::string loopback(int port) {
+    return "127.0.0.1:" + std::to_string(port);
 }
 
-std::string store_section(const Plan& plan) {
-    return "# The store that all members share; the lock that says who is primary lives there.\n"
-           "etcd3:\n"
-           "  host: 127.0.0.1:" +
-           number(plan.etcd_port()) +
-           "\n"
-           "  username: root\n"
-           "  password: " +
-           quoted(plan.passwords.etcd) + "\n";
-}
+constexpr std::string_view member_template =
+    R"(# Member <name> of the cluster "<scope>". Written once by `pgcastle up`; from now on it is yours to change.
+# Take up a change with: pgcastle reload <scope> <name>
 
-std::string rest_section(const Plan& plan, const MemberPlan& member) {
-    const std::string at = "127.0.0.1:" + number(member.rest_port);
-    return "# Health checks and metrics are open to this machine; what changes something needs the password.\n"
-           "restapi:\n"
-           "  listen: " +
-           at +
-           "\n"
-           "  connect_address: " +
-           at +
-           "\n"
-           "  authentication:\n"
-           "    username: castle\n"
-           "    password: " +
-           quoted(plan.passwords.rest) + "\n";
-}
+scope: <scope>
+name: <name>
 
-constexpr std::string_view bootstrap_section =
-    R"(# Used once, when the cluster is made. What stands under dcs goes to the store and is changed there from then on
+# The store that all members share; the lock that says who is primary lives there.
+etcd3:
+  host: <etcd>
+  username: root
+  password: <etcd password>
+
+# Health checks and metrics are open to this machine; what changes something needs the password.
+restapi:
+  listen: <rest>
+  connect_address: <rest>
+  authentication:
+    username: castle
+    password: <rest password>
+
+# Used once, when the cluster is made. What stands under dcs goes to the store and is changed there from then on
 # (pgcastle edit-config); changing it here has no effect any more.
 bootstrap:
   dcs:
@@ -77,101 +72,98 @@ bootstrap:
   - data-checksums
   - auth-local: scram-sha-256
   - auth-host: scram-sha-256
+
+postgresql:
+  listen: <postgres>
+  connect_address: <postgres>
+  data_dir: <data>
+  bin_dir: <bin>
+  pgpass: <pgpass>
+  # The agent itself comes by the unix socket.
+  use_unix_socket: true
+  authentication:
+    superuser:
+      username: postgres
+      password: <superuser password>
+    replication:
+      username: replicator
+      password: <replication password>
+    rewind:
+      username: rewinder
+      password: <rewind password>
+  # Who may connect: this machine only, and only with a password.
+  pg_hba:
+  - local all all scram-sha-256
+  - local replication all scram-sha-256
+  - host all all 127.0.0.1/32 scram-sha-256
+  - host replication replicator 127.0.0.1/32 scram-sha-256
+  parameters:
+    unix_socket_directories: <socket>
+    unix_socket_permissions: '0700'
+    # A file for each day of the week.
+    logging_collector: 'on'
+    log_directory: <log>
+    log_filename: postgresql-%a.log
+    log_truncate_on_rotation: 'on'
+
+# Only pgcastle reads this section. The fence ends the server when the lock is lost, whatever state the agent is in;
+# several clusters on one machine need a directory each for its sockets.
+castle:
+  fence_dir: <fence>
+
+# A hardware watchdog is of no use to several members on one machine.
+watchdog:
+  mode: 'off'
 )";
 
-std::string user(std::string_view role, std::string_view name, const std::string& password) {
-    return "    " + std::string(role) + ":\n      username: " + std::string(name) +
-           "\n      password: " + quoted(password) + "\n";
-}
+constexpr std::string_view ctl_template =
+    R"(# For the command line: export PATRONICTL_CONFIG_FILE=<file>
+scope: <scope>
 
-std::string postgresql_section(const Plan& plan, const MemberPlan& member) {
-    const std::string at = "127.0.0.1:" + number(member.postgres_port);
-    return "postgresql:\n"
-           "  listen: " +
-           at +
-           "\n"
-           "  connect_address: " +
-           at +
-           "\n"
-           "  data_dir: " +
-           quoted(member.data_dir()) +
-           "\n"
-           "  bin_dir: " +
-           quoted(plan.postgres_bin) +
-           "\n"
-           "  pgpass: " +
-           quoted(member.dir + "/pgpass") +
-           "\n"
-           "  # The agent itself comes by the unix socket, so that full connection slots or a slow network do not "
-           "bother it.\n"
-           "  use_unix_socket: true\n"
-           "  authentication:\n" +
-           user("superuser", "postgres", plan.passwords.superuser) +
-           user("replication", "replicator", plan.passwords.replication) +
-           user("rewind", "rewinder", plan.passwords.rewind) +
-           "  # Who may connect: this machine only, and only with a password.\n"
-           "  pg_hba:\n"
-           "  - local all all scram-sha-256\n"
-           "  - local replication all scram-sha-256\n"
-           "  - host all all 127.0.0.1/32 scram-sha-256\n"
-           "  - host replication replicator 127.0.0.1/32 scram-sha-256\n"
-           "  parameters:\n"
-           "    unix_socket_directories: " +
-           quoted(member.dir) +
-           "\n"
-           "    unix_socket_permissions: '0700'\n"
-           "    # A file for each day of the week, in this directory.\n"
-           "    logging_collector: 'on'\n"
-           "    log_directory: " +
-           quoted(member.dir + "/log") +
-           "\n"
-           "    log_filename: postgresql-%a.log\n"
-           "    log_truncate_on_rotation: 'on'\n";
-}
+etcd3:
+  host: <etcd>
+  username: root
+  password: <etcd password>
+
+ctl:
+  authentication:
+    username: castle
+    password: <rest password>
+)";
 
 }  // namespace
 
 std::string member_config(const Plan& plan, const MemberPlan& member) {
-    return "# Member " + member.name + " of the cluster \"" + plan.scope +
-           "\". Written once by `pgcastle up`; from now on it is yours to change.\n"
-           "# Take up a change with: pgcastle reload " +
-           plan.scope + " " + member.name +
-           "\n\n"
-           "scope: " +
-           plan.scope +
-           "\n"
-           "name: " +
-           member.name + "\n\n" + store_section(plan) + "\n" + rest_section(plan, member) + "\n" +
-           std::string(bootstrap_section) + "\n" + postgresql_section(plan, member) +
-           "\n"
-           "# Only pgcastle reads this section. The fence ends the server when the lock is lost, whatever state the\n"
-           "# agent is in; several clusters on one machine need a directory each for its sockets.\n"
-           "castle:\n"
-           "  fence_dir: " +
-           quoted(plan.fence_dir()) +
-           "\n\n"
-           "# A hardware watchdog is of no use to several members on one machine.\n"
-           "watchdog:\n"
-           "  mode: 'off'\n";
+    return fill(member_template, {{"scope", plan.scope},
+                                  {"name", member.name},
+                                  {"etcd", loopback(plan.etcd_port())},
+                                  {"etcd password", quoted(plan.passwords.etcd)},
+                                  {"rest", loopback(member.rest_port)},
+                                  {"rest password", quoted(plan.passwords.rest)},
+                                  {"postgres", loopback(member.postgres_port)},
+                                  {"data", quoted(member.data_dir())},
+                                  {"bin", quoted(plan.postgres_bin)},
+                                  {"pgpass", quoted(member.dir + "/pgpass")},
+                                  {"superuser password", quoted(plan.passwords.superuser)},
+                                  {"replication password", quoted(plan.passwords.replication)},
+                                  {"rewind password", quoted(plan.passwords.rewind)},
+                                  {"socket", quoted(member.dir)},
+                                  {"log", quoted(member.dir + "/log")},
+                                  {"fence", quoted(plan.fence_dir())}});
 }
 
 std::string ctl_config(const Plan& plan) {
-    return "# For the command line: export PATRONICTL_CONFIG_FILE=" + plan.ctl_config() +
-           "\n"
-           "scope: " +
-           plan.scope + "\n\n" + store_section(plan) +
-           "\n"
-           "ctl:\n"
-           "  authentication:\n"
-           "    username: castle\n"
-           "    password: " +
-           quoted(plan.passwords.rest) + "\n";
+    return fill(ctl_template, {{"file", plan.ctl_config()},
+                               {"scope", plan.scope},
+                               {"etcd", loopback(plan.etcd_port())},
+                               {"etcd password", quoted(plan.passwords.etcd)},
+                               {"rest password", quoted(plan.passwords.rest)}});
 }
 
 std::string pgpass_text(const Plan& plan) {
     std::string text;
     for (const MemberPlan& each : plan.members())
-        text += "127.0.0.1:" + number(each.postgres_port) + ":*:postgres:" + plan.passwords.superuser + "\n";
+        text += loopback(each.postgres_port) + ":*:postgres:" + plan.passwords.superuser + "\n";
     return text;
 }
 

@@ -1,5 +1,8 @@
 #include "node/progress.hpp"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <cstdio>
 
 namespace castle::node {
@@ -26,8 +29,18 @@ std::string describe_member(const PartReport* part, const MemberReport& member, 
     return member.state;
 }
 
-void print(const ProgressLine& line, Duration at) {
-    std::printf("  %-5s %6.1f s  %s", line.name.c_str(), static_cast<double>(at.count()) / 1000.0, line.text.c_str());
+std::string line_text(const ProgressLine& line, Duration at) {
+    char text[400];
+    std::snprintf(text, sizeof text, "  %-5s %6.1f s  %s", line.name.c_str(), static_cast<double>(at.count()) / 1000.0,
+                  line.text.c_str());
+    return text;
+}
+
+// A line that wraps would put the block in disorder.
+std::size_t terminal_width() {
+    winsize size{};
+    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 20) return 80;
+    return size.ws_col;
 }
 
 }  // namespace
@@ -51,8 +64,9 @@ void ProgressView::show(const std::vector<ProgressLine>& lines, Duration elapsed
         const bool changed = first || lines[i] != shown_[i];
         if (changed) since_[i] = elapsed;
         if (!changed && !terminal_) continue;
-        print(lines[i], since_[i]);
-        std::fputs(terminal_ ? "\033[K\n" : "\n", stdout);
+        std::string text = line_text(lines[i], since_[i]);
+        if (terminal_) text = text.substr(0, terminal_width() - 1) + "\033[K";
+        std::puts(text.c_str());
     }
     std::fflush(stdout);
     shown_ = lines;

@@ -10,6 +10,7 @@
 #include "dcs/etcd/etcd_store.hpp"
 #include "node/arguments.hpp"
 #include "node/etcd_users.hpp"
+#include "node/fill.hpp"
 #include "node/processes.hpp"
 
 namespace castle::node {
@@ -19,6 +20,20 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr Duration read_time = 5s;
+
+constexpr std::string_view try_template = R"(Try:
+
+  <program> watch-writes<here>
+      writes like a client and shows every gap it sees; leave it running in another terminal, and
+  kill -9 $(head -1 <dir>/<primary>/data/postmaster.pid)
+      crashes the primary
+  export PATRONICTL_CONFIG_FILE=<config>
+  <program> switchover --force
+      moves it to another member; with the same setting: list, topology, edit-config, history, ...
+
+See:   <program> status<here>
+Stop:  <program> down<here>      (`up` goes on with the same data)
+)";
 
 std::string process_line(const PartReport& part) {
     const std::string name = "  " + part.name + std::string(6 - std::min<std::size_t>(5, part.name.size()), ' ');
@@ -72,31 +87,14 @@ std::string connection_text(const Plan& plan) {
 }
 
 std::string try_text(const Plan& plan, const std::vector<MemberReport>& members) {
-    const std::string program = program_for_people();
     std::string primary = plan.member(1).name;
     for (std::size_t i = 0; i < members.size(); ++i)
         if (members[i].primary()) primary = plan.member(static_cast<int>(i) + 1).name;
-    const std::string here = directory_option(plan);
-    return "Try:\n"
-           "\n"
-           "  " +
-           program + " watch-writes" + here +
-           "\n"
-           "      writes like a client and shows every gap it sees; leave it running in another terminal, and\n"
-           "  kill -9 $(head -1 " +
-           plan.dir + "/" + primary +
-           "/data/postmaster.pid)\n"
-           "      crashes the primary\n"
-           "  " +
-           program + " ctl -c " + plan.ctl_config() +
-           " switchover --force\n"
-           "      moves it to another member\n"
-           "\n"
-           "See:   " +
-           program + " status" + here +
-           "\n"
-           "Stop:  " +
-           program + " down" + here + "      (`up` goes on with the same data)\n";
+    return fill(try_template, {{"program", program_for_people()},
+                               {"here", directory_option(plan)},
+                               {"dir", plan.dir},
+                               {"primary", primary},
+                               {"config", plan.ctl_config()}});
 }
 
 std::string directory_option(const Plan& plan) {

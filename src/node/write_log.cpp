@@ -7,7 +7,7 @@
 namespace castle::node {
 namespace {
 
-constexpr Duration gap_worth_telling{50};
+constexpr Duration gap_worth_telling{250};  // without an error; a busy machine makes small ones all the time
 
 std::string counted(std::int64_t number, const std::string& what) {
     return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
