@@ -9,6 +9,8 @@
 #include <cstdio>
 
 #include "base/text.hpp"
+#include "core/cluster.hpp"
+#include "dcs/etcd/etcd_store.hpp"
 #include "io/files.hpp"
 #include "io/signals.hpp"
 #include "node/directory.hpp"
@@ -24,6 +26,7 @@ using namespace std::chrono_literals;
 
 constexpr std::uint64_t log_size_max = 16 << 20;
 constexpr std::size_t request_size_max = 64;
+constexpr Duration head_start_max = 3s;  // of the agent of the last leader
 
 void note(const std::string& text) {
     const time_t now = ::time(nullptr);
@@ -94,12 +97,36 @@ Task<> Supervisor::protect_store() {
     }
 }
 
+void Supervisor::start_agent(Scope& agents, Keeper& agent) {
+    if (started_.insert(agent.report().name).second) agents.spawn(agent.keep(stop_.token()));
+}
+
+// Who was stopped as the last has everything; whoever else became primary before it is back would make it rewind.
+Task<> Supervisor::start_last_leader_first(Scope& agents) {
+    dcs::EtcdStore store(loop_, etcd_options(plan_));
+    const BootTime deadline = loop_.now() + head_start_max;
+    std::string first;
+    while (!stop_.cancelled() && loop_.now() < deadline) {
+        auto snapshot = co_await store.read(deadline);
+        if (!snapshot) co_return;
+        const core::Cluster cluster = core::read_cluster(**snapshot);
+        if (cluster.locked() || !cluster.last_leadership) co_return;
+        if (first.empty()) {
+            first = cluster.last_leadership->name;
+            for (const auto& each : agents_)
+                if (each->report().name == first) start_agent(agents, *each);
+        }
+        co_await sleep_for(loop_, 50ms, stop_.token());
+    }
+}
+
 // The agents start once etcd is there and locked, so that they do not begin with complaints.
 Task<> Supervisor::keep_all() {
     Scope scope(loop_);
     scope.spawn(etcd_.keep(stop_.token()));
     co_await protect_store();
-    for (const auto& each : agents_) scope.spawn(each->keep(stop_.token()));
+    co_await start_last_leader_first(scope);
+    for (const auto& each : agents_) start_agent(scope, *each);
     co_await scope.drained();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ public:
 private:
     Task<> keep_all();
     Task<> protect_store();
+    Task<> start_last_leader_first(Scope& agents);
+    void start_agent(Scope& agents, Keeper& agent);
     Task<> accept_all();
     Task<> serve(io::StreamPtr stream);
     Task<> tell_reports(io::Stream& stream);
@@ -42,6 +45,7 @@ private:
     std::string doing_;
     Keeper etcd_;
     std::vector<std::unique_ptr<Keeper>> agents_;
+    std::set<std::string> started_;  // names of agents that are kept
     std::unique_ptr<io::Listener> listener_;
 };
 

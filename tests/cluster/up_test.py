@@ -271,6 +271,7 @@ class Standing(unittest.TestCase):
     def test_down_leaves_nothing_running_and_up_finds_the_data(self):
         self.place.sql("CREATE TABLE kept (word text)")
         self.place.sql("INSERT INTO kept VALUES ('here')")
+        leader = self.place.leader()
         down = self.place.run("down", within=UP_TIME)
         self.assertEqual(down.returncode, 0, down.text)
         self.assertEqual(self.place.running(), {})
@@ -279,6 +280,7 @@ class Standing(unittest.TestCase):
         again = self.place.up()
         self.assertEqual(again.returncode, 0, again.text)
         self.assertEqual(self.place.sql("SELECT word FROM kept"), "here")
+        self.assertEqual(self.place.leader(), leader)  # it was stopped last and has everything
         self.place.sql("DROP TABLE kept")
 
     def test_down_works_without_a_supervisor(self):
