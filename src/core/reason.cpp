@@ -13,9 +13,7 @@ std::string_view name_of(Reason reason) {
         case Reason::ending_stuck_stop: return "ending_stuck_stop";
         case Reason::paused: return "paused";
         case Reason::bootstrap_race: return "bootstrap_race";
-        case Reason::bootstrap_race_lost: return "bootstrap_race_lost";
         case Reason::waiting_for_bootstrap: return "waiting_for_bootstrap";
-        case Reason::waiting_for_leader: return "waiting_for_leader";
         case Reason::cloning: return "cloning";
         case Reason::restarting_after_failure: return "restarting_after_failure";
         case Reason::crash_handover: return "crash_handover";
