@@ -181,6 +181,7 @@ Task<> Agent::observe() {
         cluster_read_at_ = executor_.now();
         cluster_read_wall_ = clock_.now().wall;
         memory_.lineage.see(*cluster_, executor_.now());
+        memory_.bootstrap.see(*cluster_, executor_.now());
         // The key is ours by name and by lease: taken by a write whose answer was lost, or by an earlier run.
         if (cluster_->leader && !lease_.epoch() && cluster_->leader->name == options_.name && number(lease_.lease()) != 0 &&
             cluster_->leader->lease == lease_.lease()) {

@@ -84,6 +84,7 @@ private:
     // carry_out.cpp: what decisions ask for
     Task<> carry_out(core::Decision decision);
     Task<> take_initialize();
+    Task<> clear_initialize();
     Task<> take_lock(core::Evidence evidence);
     Task<Status> release_lock(Lsn optime);
     Task<> write_initialize();
@@ -91,7 +92,8 @@ private:
     Timeline newest_timeline() const;
 
     // transitions.cpp: the long actions
-    Task<Status> bootstrap(CancelToken cancel);
+    Task<Status> bootstrap(Revision initialize, CancelToken cancel);
+    Task<Status> give_up_bootstrap();
     Task<Status> promote(Revision epoch, CancelToken cancel);
     Task<Status> start_primary(Revision epoch, CancelToken cancel);
     Task<Status> start_standby(std::optional<core::Upstream> upstream, CancelToken cancel);

@@ -24,6 +24,7 @@ Task<> Agent::carry_out(core::Decision decision) {
             fatal_ = true;
             co_return;
         case Action::Kind::take_initialize: co_await take_initialize(); co_return;
+        case Action::Kind::clear_initialize: co_await clear_initialize(); co_return;
         case Action::Kind::write_initialize: co_await write_initialize(); co_return;
         case Action::Kind::clear_request: co_await clear_request(); co_return;
         case Action::Kind::take_lock: co_await take_lock(*action.evidence); co_return;
@@ -128,11 +129,21 @@ Task<> Agent::take_initialize() {
         co_return;
     }
     auto token = worker_.fresh_token();
-    worker_.start(Activity::bootstrap, bootstrap(token), [this](const Status& status) {
+    worker_.start(Activity::bootstrap, bootstrap(*written, token), [this](const Status& status) {
         if (status) return;
-        log(Level::critical, "bootstrap: " + status.error().message);
-        fatal_ = true;
+        // Another was faster: what is left to do is to copy from it.
+        fatal_ = status.error().code != Errc::conflict;
+        log(fatal_ ? Level::critical : Level::error, "bootstrap: " + status.error().message);
     });
+}
+
+Task<> Agent::clear_initialize() {
+    std::vector<core::KeyWrite> writes{
+        {.key = "initialize", .value = std::nullopt, .expect = {Expect::modified_at(cluster_->initialize_modified), Expect::value_is("")}}};
+    auto removed = co_await store_.write(std::move(writes), deadline());
+    doubt_ = true;
+    if (!removed) log(Level::info, "remove the initialize key: " + removed.error().message);
+    next_cycle_ = executor_.now() + Duration{removed ? 0 : 500};
 }
 
 Task<> Agent::take_lock(core::Evidence) {

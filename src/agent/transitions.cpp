@@ -11,10 +11,12 @@ using core::Expect;
 using core::Leadership;
 using ports::Level;
 
-Task<Status> Agent::bootstrap(CancelToken cancel) {
+// `initialize`: the create revision of our key. If it is another's by the end, we have been given up for dead.
+Task<Status> Agent::bootstrap(Revision initialize, CancelToken cancel) {
     auto made = co_await server_.bootstrap(cancel);
     if (!made) {
-        std::vector<core::KeyWrite> writes{{.key = "initialize", .value = std::nullopt, .expect = {Expect::value_is("")}}};
+        std::vector<core::KeyWrite> writes{
+            {.key = "initialize", .value = std::nullopt, .expect = {Expect::created_at(initialize), Expect::value_is("")}}};
         auto removed = co_await store_.write(std::move(writes), deadline());
         if (!removed) log(Level::warning, "remove the initialize key: " + removed.error().message);
         co_return made;
@@ -23,7 +25,7 @@ Task<Status> Agent::bootstrap(CancelToken cancel) {
     const auto& control = server_.view().control;
     if (!control) co_return Error{Errc::failed, "the new cluster has no readable control file"};
     // All at once: nobody sees an initialized cluster without its configuration or without its leader.
-    std::vector<core::KeyWrite> writes{{.key = "initialize", .value = control->system_id},
+    std::vector<core::KeyWrite> writes{{.key = "initialize", .value = control->system_id, .expect = {Expect::created_at(initialize)}},
                                        {.key = "config", .value = options_.bootstrap_config},
                                        {.key = "castle/leader", .value = core::write_leadership({.name = me(), .lease = lease_.lease()})},
                                        {.key = "leader", .value = me(), .leased = true, .expect = {Expect::absent()}}};
@@ -46,12 +48,32 @@ Task<Status> Agent::bootstrap(CancelToken cancel) {
             co_return Done{};
         }
         if (written.error().effect == Effect::unknown) co_return Done{};  // the next cycle reads, and claims what is ours
-        if (written.error().code == Errc::conflict) co_return Error{Errc::conflict, "another member has taken the leader key meanwhile"};
+        if (written.error().code == Errc::conflict) co_return co_await give_up_bootstrap();
         log(Level::warning, "write the new cluster into the store: " + written.error().message);
         co_await lease_.renew_now(deadline());
         co_await sleep_for(executor_, Duration{500});
         if (cancel.cancelled()) co_return Error{Errc::cancelled, "bootstrap was cancelled"};
     }
+}
+
+// Another member has made the cluster, or is about to. Ours has never been anybody's: it makes room for a copy of theirs.
+Task<Status> Agent::give_up_bootstrap() {
+    for (;;) {  // unless it was our own write that was faster, its answer lost
+        auto snapshot = co_await store_.read(deadline());
+        if (snapshot) {
+            const auto leader = (*snapshot)->keys.find("leader");
+            const bool ours = leader != (*snapshot)->keys.end() && leader->second.value == me() && leader->second.lease == lease_.lease();
+            if (ours) co_return Done{};
+            break;
+        }
+        co_await sleep_for(executor_, Duration{500});
+    }
+    auto stopped = co_await server_.stop(ports::StopMode::immediate, executor_.now() + Duration{10'000});
+    if (!stopped) co_return std::move(stopped).error().in("another member has made the cluster");
+    CASTLE_CO_CHECK(co_await server_.set_aside("another member has made the cluster meanwhile"));
+    memory_.was_primary = false;
+    memory_.must_compare = true;
+    co_return Error{Errc::conflict, "another member has made the cluster meanwhile"};
 }
 
 Task<Status> Agent::promote(Revision epoch, CancelToken cancel) {

@@ -209,7 +209,10 @@ Cluster read_cluster(const Snapshot& snapshot) {
     cluster.store_id = snapshot.cluster_id;
     for (const auto& [key, stored] : snapshot.keys) {
         const std::string_view name = key;
-        if (name == "initialize") cluster.initialize = stored.value;
+        if (name == "initialize") {
+            cluster.initialize = stored.value;
+            cluster.initialize_modified = stored.modified;
+        }
         else if (name == "config") {
             cluster.config = stored.value;
             cluster.config_modified = stored.modified;

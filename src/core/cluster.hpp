@@ -99,6 +99,7 @@ struct Cluster {
     Revision revision{};
     std::uint64_t store_id = 0;
     std::optional<std::string> initialize;  // "" while somebody bootstraps
+    Revision initialize_modified{};
     std::optional<std::string> config;      // JSON
     Revision config_modified{};
     std::optional<LeaderKey> leader;

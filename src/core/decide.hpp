@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "core/bootstrap_watch.hpp"
 #include "core/candidacy.hpp"
 #include "core/cluster.hpp"
 #include "core/evidence.hpp"
@@ -32,6 +33,7 @@ std::string_view name_of(Activity activity);
 // What this node knows of itself from one cycle to the next. Kept by the agent, written by it when actions end.
 struct Memory {
     Lineage lineage;
+    BootstrapWatch bootstrap;
     bool was_primary = false;        // the last server that ran here was a primary (or was being made one)
     std::optional<BootTime> crashed_at;   // the server ended by itself while we led, and is not up again
     std::optional<BootTime> stopping_since;  // the server shuts down, and nobody here asked for it
@@ -85,6 +87,7 @@ struct Action {
         investigate,       // ask `members` and the store about `lease`; then decide again with the findings
         exit,              // end the program with status 1
         take_initialize,   // create `initialize` empty; if won, bootstrap
+        clear_initialize,  // remove it, empty as it is: who made it is gone
         clone, rewind, compare, crash_end, start_primary, start_standby, follow,
         set_aside,         // move the data directory away, to be cloned anew
         take_lock,         // create the leader key; needs evidence

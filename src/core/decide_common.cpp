@@ -64,7 +64,9 @@ std::optional<Decision> check_identity(const Situation& s) {
         return act(Reason::standby_of_unknown,
                    "the cluster is not initialized in the store, and this is a standby; start the agent beside the primary first",
                    {.kind = Action::Kind::exit});
-    if (!s.cluster->initialized() && valid_system_id(local) && (is_owner(s) || !s.cluster->locked()) && s.cluster->initialize != "")
+    // Empty, it belongs to whoever bootstraps; once somebody leads that is over.
+    const bool ours_to_say = is_owner(s) || (!s.cluster->locked() && s.cluster->initialize != "");
+    if (!s.cluster->initialized() && valid_system_id(local) && ours_to_say)
         return act(Reason::racing, "writing the system identifier " + local, {.kind = Action::Kind::write_initialize});
     return std::nullopt;
 }

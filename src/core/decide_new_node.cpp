@@ -25,7 +25,14 @@ Decision decide_new_node(const Situation& s) {
     }
     if (!cluster.initialize && s.can_bootstrap && !s.tags.nofailover && s.now.boot >= s.memory.last_failed_copy + retry_pause)
         return act(Reason::bootstrap_race, "trying to bootstrap a new cluster", {.kind = Action::Kind::take_initialize});
-    return wait(Reason::waiting_for_bootstrap, "waiting for leader to bootstrap");
+    std::optional<BootTime> patience;
+    if (const auto since = s.memory.bootstrap.abandoned_since()) {
+        patience = *since + std::max(s.settings.ttl, Duration{20'000});
+        if (s.now.boot >= *patience)
+            return act(Reason::bootstrap_abandoned, "removing the initialize key: whoever made it is gone, and nobody bootstraps",
+                       {.kind = Action::Kind::clear_initialize});
+    }
+    return wait(Reason::waiting_for_bootstrap, "waiting for leader to bootstrap", patience);
 }
 
 }  // namespace castle::core

@@ -47,7 +47,10 @@ struct Case {
         s.cluster = std::make_shared<Cluster>(cluster);
         return core::decide(s);
     }
-    void see() { s.memory.lineage.see(cluster, now - 1s); }
+    void see() {
+        s.memory.lineage.see(cluster, now - 1s);
+        s.memory.bootstrap.see(cluster, now - 1s);
+    }
 };
 
 // n1 leads (epoch 10), n2 and n3 follow; nobody asked for anything.
@@ -166,6 +169,7 @@ TEST(Decide, TheLeader) {
          Reason::switchover_pointless, Kind::clear_request},
         {"data directory of another cluster", [](Case& c) { c.cluster.initialize = "7000000000000000000"; }, Reason::wrong_cluster, Kind::exit},
         {"initialize key lost, as always led here", [](Case& c) { c.cluster.initialize.reset(); }, Reason::racing, Kind::write_initialize},
+        {"initialize key left empty by somebody", [](Case& c) { c.cluster.initialize = ""; }, Reason::racing, Kind::write_initialize},
         {"data directory unreadable", [](Case& c) { c.s.instance.data = DataDir::unreadable; }, Reason::data_unreadable, Kind::release_lock},
     };
     check(leader, rows);
@@ -371,6 +375,38 @@ TEST(Decide, ANewCluster) {
     const Row rows[] = {
         {"race for the bootstrap", [](Case&) {}, Reason::bootstrap_race, Kind::take_initialize},
         {"somebody bootstraps", [](Case& c) { c.cluster.initialize = ""; }, Reason::waiting_for_bootstrap},
+        {"... and its key says so",
+         [](Case& c) {
+             c.cluster.initialize = "";
+             c.cluster.members = {{"n2", member("n2", "uninitialized", 0)}};
+             c.cluster.members["n2"].state = "initializing new cluster";
+             c.see();
+             c.s.now.boot = now + 1h;
+         },
+         Reason::waiting_for_bootstrap},
+        {"... and is gone: it gets the life of a lease",
+         [](Case& c) { c.cluster.initialize = ""; c.see(); c.s.now.boot = now + 28s; }, Reason::waiting_for_bootstrap},
+        {"... and is gone for good",
+         [](Case& c) { c.cluster.initialize = ""; c.see(); c.s.now.boot = now + 29s; },
+         Reason::bootstrap_abandoned, Kind::clear_initialize},
+        {"... and is gone for good; who else is there only waits, too",
+         [](Case& c) {
+             c.cluster.initialize = "";
+             c.cluster.members = {{"n2", member("n2", "uninitialized", 0)}};
+             c.cluster.members["n2"].state = "stopped";
+             c.see();
+             c.s.now.boot = now + 29s;
+         },
+         Reason::bootstrap_abandoned, Kind::clear_initialize},
+        {"... and has been followed by another",
+         [](Case& c) {
+             c.cluster.initialize = "";
+             c.see();
+             c.cluster.initialize_modified = Revision{7};
+             c.s.now.boot = now + 29s;
+             c.s.memory.bootstrap.see(c.cluster, c.s.now.boot);
+         },
+         Reason::waiting_for_bootstrap},
         {"initialized, and nobody leads", [](Case& c) { c.cluster.initialize = system_id; }, Reason::waiting_for_bootstrap},
         {"nofailover does not bootstrap", [](Case& c) { c.s.tags.nofailover = true; }, Reason::waiting_for_bootstrap},
         {"no bootstrap section", [](Case& c) { c.s.can_bootstrap = false; }, Reason::waiting_for_bootstrap},

@@ -14,6 +14,7 @@ std::string_view name_of(Reason reason) {
         case Reason::paused: return "paused";
         case Reason::bootstrap_race: return "bootstrap_race";
         case Reason::waiting_for_bootstrap: return "waiting_for_bootstrap";
+        case Reason::bootstrap_abandoned: return "bootstrap_abandoned";
         case Reason::cloning: return "cloning";
         case Reason::restarting_after_failure: return "restarting_after_failure";
         case Reason::crash_handover: return "crash_handover";

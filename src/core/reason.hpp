@@ -10,7 +10,7 @@ enum class Reason {
     // nobody decides yet
     data_unreadable, wrong_cluster, standby_of_unknown, action_in_progress, server_starting, server_stopping, ending_stuck_stop, paused,
     // a new node
-    bootstrap_race, waiting_for_bootstrap, cloning,
+    bootstrap_race, waiting_for_bootstrap, bootstrap_abandoned, cloning,
     // the server is down
     restarting_after_failure, crash_handover, start_failed_releasing, start_backoff, starting_standby,
     comparing_with_leader, rewinding, recloning, waiting_for_primary,

@@ -183,5 +183,24 @@ TEST_F(Simulation, ATimelinesNumberIsNotUsedTwice) {
     sim.expect_never_two_primaries();
 }
 
+// The key that says that somebody bootstraps has no lease.
+TEST_F(Simulation, ABootstrapperThatDiesForGoodHoldsNobodyUp) {
+    Sim sim{13, three()};
+    Node* first = nullptr;
+    EXPECT_TRUE(sim.run_until(
+        [&] {
+            for (Node* node : sim.nodes())
+                if (node->server().disk.present) first = node;
+            return first != nullptr;
+        },
+        30s));
+    ASSERT_NE(first, nullptr);
+    ASSERT_EQ(sim.leader_or_null(), nullptr);
+    sim.crash_host(*first, 600s);
+    EXPECT_TRUE(sim.run_until([&] { return sim.leader_or_null() && sim.leader().server().writable(); }, 60s));
+    EXPECT_NE(sim.leader_or_null(), first);
+    sim.expect_never_two_primaries();
+}
+
 }  // namespace
 }  // namespace castle::sim
