@@ -4,12 +4,16 @@ namespace castle::postgres {
 
 using Divergence = ports::Server::Divergence;
 
-Divergence judge_divergence(const LocalEnd& local, Timeline primary,
-                            const std::vector<std::pair<Timeline, Lsn>>& history) {
-    if (number(local.timeline) == 0 || number(primary) == 0) return Divergence::unknown;
-    if (number(local.timeline) > number(primary)) return Divergence::diverged;
-    if (local.timeline == primary) return Divergence::none;
-    for (const auto& [timeline, switchpoint] : history) {
+Divergence judge_divergence(const LocalEnd& local, const PrimaryEnd& primary) {
+    if (number(local.timeline) == 0 || number(primary.timeline) == 0) return Divergence::unknown;
+    if (local.timeline > primary.timeline) return Divergence::diverged;
+    if (local.timeline == primary.timeline) {
+        // Nobody is sent what its primary has not flushed. It has lost some of that, by a disk that lied or an old
+        // snapshot, and writes something else in its place.
+        const Lsn end = local.shutdown_checkpoint_end.value_or(local.lsn);
+        return primary.flushed.known() && end > primary.flushed ? Divergence::diverged : Divergence::none;
+    }
+    for (const auto& [timeline, switchpoint] : primary.history) {
         if (timeline != local.timeline) continue;
         if (!local.was_primary) return local.lsn > switchpoint ? Divergence::diverged : Divergence::none;
         // A primary's checkpoint record begins at lsn. Only if it was its very last, and the successor has replayed it

@@ -18,8 +18,13 @@ struct LocalEnd {
     std::optional<Lsn> shutdown_checkpoint_end;  // of a cleanly shut down primary
 };
 
-// `history`: of the primary's timeline: ended timelines and where they ended.
-ports::Server::Divergence judge_divergence(const LocalEnd& local, Timeline primary,
-                                           const std::vector<std::pair<Timeline, Lsn>>& history);
+// What the primary said, asked after LocalEnd was read: it only ever moves on, so what it lacks then it never had.
+struct PrimaryEnd {
+    Timeline timeline{};
+    Lsn flushed;                                      // zero: not known
+    std::vector<std::pair<Timeline, Lsn>> history{};  // ended timelines and where they ended
+};
+
+ports::Server::Divergence judge_divergence(const LocalEnd& local, const PrimaryEnd& primary);
 
 }  // namespace castle::postgres

@@ -115,7 +115,7 @@ Task<Result<ports::Server::Divergence>> Instance::compare(core::Upstream source,
     if (says->system_id != std::to_string(control.system_id))
         co_return Error{Errc::invalid, "the primary's system identifier is " + says->system_id + ", ours " +
                                            std::to_string(control.system_id) + ": it belongs to another cluster"};
-    co_return judge_divergence(local, says->timeline, says->history);
+    co_return judge_divergence(local, {says->timeline, says->position, std::move(says->history)});
 }
 
 Task<Result<Lsn>> Instance::last_record(BootTime deadline) {
@@ -182,8 +182,12 @@ Task<Status> Instance::rewind(core::Upstream source, CancelToken cancel) {
     Command rehearsal = command;
     rehearsal.argv.push_back("--dry-run");
     rehearsal.on_line = nullptr;
-    auto rehearsed = co_await site_.programs.must(std::move(rehearsal), BootTime::max(), cancel);
-    if (!rehearsed) co_return std::move(rehearsed).error();
+    auto rehearsed = co_await site_.programs.run(std::move(rehearsal), BootTime::max(), cancel);
+    if (!rehearsed) co_return std::move(rehearsed).error().in("pg_rewind");
+    if (!rehearsed->ok()) co_return Error{Errc::failed, "pg_rewind: " + rehearsed->reason()};
+    if ((rehearsed->output + rehearsed->errors).find("on the same timeline") != std::string::npos)
+        co_return Error{Errc::invalid, "pg_rewind compares timelines only, and finds the same one on both sides; WAL that "
+                                       "the primary has lost goes away by a new copy"};
 
     CASTLE_CO_CHECK(co_await writer_.back_up());
     auto marked = mark.set(site_.owner());

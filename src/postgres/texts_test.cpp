@@ -57,6 +57,9 @@ TEST(Divergence, EachRule) {
     };
     const Row rows[] = {
         {"same timeline", {Timeline{3}, Lsn{9000}, true, {}}, Timeline{3}, Divergence::none},
+        {"same timeline, and more WAL than the primary", {Timeline{3}, Lsn{9501}, false, {}}, Timeline{3}, Divergence::diverged},
+        {"... to the end of its last record", {Timeline{3}, Lsn{9400}, true, Lsn{9501}}, Timeline{3}, Divergence::diverged},
+        {"... as much as the primary", {Timeline{3}, Lsn{9500}, false, {}}, Timeline{3}, Divergence::none},
         {"we are on a later one", {Timeline{4}, Lsn{1}, false, {}}, Timeline{3}, Divergence::diverged},
         {"never on ours", {Timeline{2}, Lsn{1}, false, {}}, Timeline{3}, Divergence::none},
         {"standby before the switch", {Timeline{1}, Lsn{999}, false, {}}, Timeline{3}, Divergence::none},
@@ -70,10 +73,12 @@ TEST(Divergence, EachRule) {
     };
     for (const Row& row : rows) {
         SCOPED_TRACE(row.rule);
-        EXPECT_EQ(judge_divergence(row.local, row.primary, history), row.expected);
+        EXPECT_EQ(judge_divergence(row.local, {row.primary, Lsn{9500}, history}), row.expected);
     }
-    EXPECT_EQ(judge_divergence({Timeline{1}, Lsn{1}, false, {}}, Timeline{3}, {{Timeline{2}, Lsn{5}}}),
+    EXPECT_EQ(judge_divergence({Timeline{1}, Lsn{1}, false, {}}, {Timeline{3}, Lsn{9500}, {{Timeline{2}, Lsn{5}}}}),
               Divergence::diverged);
+    EXPECT_EQ(judge_divergence({Timeline{3}, Lsn{9501}, false, {}}, {Timeline{3}, Lsn{}, history}), Divergence::none)
+        << "how far the primary is, is not known";
 }
 
 TEST(WalEnd, CountsAlignmentAndPageHeaders) {

@@ -328,7 +328,7 @@ Task<Result<ports::Server::Divergence>> SimServer::compare(core::Upstream source
         position = disk.min_recovery_end;
     const auto [branch, end] = stretch((*from)->disk.wal.branch, (*from)->disk.wal.end, mine);
     if (mine > (*from)->timeline() || !branch) co_return Divergence::diverged;
-    if (mine == (*from)->timeline()) co_return Divergence::none;
+    if (mine == (*from)->timeline()) co_return position > (*from)->flushed() ? Divergence::diverged : Divergence::none;
     co_return position > end ? Divergence::diverged : Divergence::none;
 }
 
