@@ -196,6 +196,8 @@ Task<> Agent::observe() {
     if (instance.process == ProcessState::running && !instance.read_failed) {
         memory_.was_primary = instance.running_primary();
         memory_.failed_starts = 0;
+        if (memory_.last_position.known() && instance.position() > memory_.last_position) memory_.position_moved_at = executor_.now();
+        memory_.last_position = instance.position();
         if (worker_.idle()) {
             memory_.crashed_at.reset();
             memory_.crash_end.reset();

@@ -50,8 +50,8 @@ struct Memory {
     BootTime stood_back_at{};
     BootTime last_failed_copy{};     // clone or rewind
     std::optional<Lsn> crash_end;    // end of the last valid record of the crashed server, once it is known
-    Lsn last_position;               // in the previous cycle in which nobody led
-    std::optional<BootTime> backoff_since;
+    Lsn last_position;               // of the local WAL, as last seen
+    std::optional<BootTime> position_moved_at;  // when it was last seen to have moved on
 };
 
 // Answers gathered because the previous decision of this cycle asked for them.

@@ -27,6 +27,26 @@ Decision stand_back(const Situation& s, Reason reason, std::string text) {
     return wait(reason, std::move(text), s.now.boot + std::min(s.settings.loop_wait, Duration{2000}));
 }
 
+// While WAL still arrives, the old primary lives, whatever became of its agent: give that a chance to come back
+// (`primary_race_backoff`). Not if it has said that its server is down, nor if somebody was asked for by name.
+std::optional<Decision> race_backoff(const Situation& s) {
+    const Duration backoff = s.settings.primary_race_backoff;
+    const LastLeader& last = s.memory.lineage.last();
+    if (backoff <= Duration{0} || s.settings.is_standby_cluster() || !s.memory.last_position.known()) return std::nullopt;
+    if (s.cluster->failover && !s.cluster->failover->candidate.empty()) return std::nullopt;
+    if (last.name.empty() || last.name == s.me || (last.published && last.fence == Leadership::Fence::released)) return std::nullopt;
+    const BootTime ends = last.unlocked_since + backoff;
+    if (s.now.boot >= ends) return std::nullopt;
+    // In the first loop_wait nobody can tell yet whether it moves.
+    BootTime again = last.unlocked_since + s.settings.loop_wait;
+    if (s.instance.streaming && s.memory.position_moved_at) again = std::max(again, *s.memory.position_moved_at + s.settings.loop_wait);
+    again = std::min(again, ends);
+    if (s.now.boot >= again) return std::nullopt;
+    const auto left = std::chrono::ceil<std::chrono::seconds>(ends - s.now.boot).count();
+    return wait(Reason::race_backoff, "My (" + s.me + ") wal position moved since last heart beat loop, " + std::to_string(left) +
+                                          " seconds until leader race", std::min(again, s.now.boot + Duration{1000}));
+}
+
 }  // namespace
 
 Decision decide_race(const Situation& s) {
@@ -44,6 +64,7 @@ Decision decide_race(const Situation& s) {
         if (number(s.memory.stood_back) != 0 && s.memory.stood_back == last.epoch && last.name == s.me &&
             s.now.boot < s.memory.stood_back_at + Duration{2000})
             return wait(Reason::backing_off, "letting the others take the leader lock", s.memory.stood_back_at + Duration{2000});
+        if (auto decision = race_backoff(s)) return *decision;
     }
     if (!s.findings)
         return act(Reason::investigating, "nobody leads: asking the members",

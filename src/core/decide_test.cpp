@@ -353,6 +353,36 @@ TEST(Decide, NobodyLeads) {
     check(race, rows);
 }
 
+// Nobody has led for a second; loop_wait 10 s, primary_race_backoff 30 s.
+TEST(Decide, TheRaceWaitsWhileWalStillArrives) {
+    const auto with_backoff = [] {
+        Case c = race();
+        c.s.settings.primary_race_backoff = 30s;
+        c.s.memory.last_position = Lsn{9000};
+        return c;
+    };
+    const Row rows[] = {
+        {"the first loop_wait tells", [](Case&) {}, Reason::race_backoff},
+        {"nothing moved in it", [](Case& c) { c.s.now.boot = now + 9s; }, Reason::racing, Kind::take_lock},
+        {"something moved", [](Case& c) { c.s.now.boot = now + 9s; c.s.memory.position_moved_at = now; }, Reason::race_backoff},
+        {"... a loop_wait ago", [](Case& c) { c.s.now.boot = now + 10s; c.s.memory.position_moved_at = now; }, Reason::racing, Kind::take_lock},
+        {"... and the connection has ended since",
+         [](Case& c) { c.s.now.boot = now + 9s; c.s.memory.position_moved_at = now; c.s.instance.streaming = false; },
+         Reason::racing, Kind::take_lock},
+        {"it goes on moving", [](Case& c) { c.s.now.boot = now + 28s; c.s.memory.position_moved_at = now + 28s; }, Reason::race_backoff},
+        {"... for too long", [](Case& c) { c.s.now.boot = now + 29s; c.s.memory.position_moved_at = now + 29s; }, Reason::racing, Kind::take_lock},
+        {"off", [](Case& c) { c.s.settings.primary_race_backoff = 0s; }, Reason::racing, Kind::take_lock},
+        {"a candidate was named", [](Case& c) { c.cluster.failover = FailoverRequest{.candidate = "n2"}; }, Reason::racing, Kind::take_lock},
+        {"the old leader has shut down",
+         [](Case& c) { c.cluster.last_leadership->fence = Leadership::Fence::released; c.see(); }, Reason::racing, Kind::take_lock},
+        {"just started: nothing to compare with", [](Case& c) { c.s.memory.last_position = Lsn{}; }, Reason::racing, Kind::take_lock},
+        {"standby cluster", [](Case& c) { c.s.settings.standby_cluster.emplace(); }, Reason::racing, Kind::take_lock},
+        {"a running primary has nobody to wait for",
+         [](Case& c) { c.s.instance.in_recovery = false; c.s.me = "n1"; }, Reason::running_primary_takes_lock, Kind::take_lock},
+    };
+    check(+with_backoff, rows);
+}
+
 TEST(Decide, AStandbyInAStoreThatKnowsNothing) {
     Case c = standby();
     c.cluster = Cluster{};

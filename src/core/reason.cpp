@@ -34,6 +34,7 @@ std::string_view name_of(Reason reason) {
         case Reason::failover_to_other: return "failover_to_other";
         case Reason::primary_without_lock_outdated: return "primary_without_lock_outdated";
         case Reason::backing_off: return "backing_off";
+        case Reason::race_backoff: return "race_backoff";
         case Reason::leading: return "leading";
         case Reason::promoting: return "promoting";
         case Reason::promote_failed_releasing: return "promote_failed_releasing";
