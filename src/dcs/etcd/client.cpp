@@ -25,6 +25,10 @@ std::vector<io::Endpoint> shuffled(std::vector<io::Endpoint> endpoints, bool shu
     return endpoints;
 }
 
+Metadata metadata_of(const std::string& token) {
+    return token.empty() ? Metadata{} : Metadata{{"token", token}};
+}
+
 bool contains(const std::vector<io::Endpoint>& list, const io::Endpoint& endpoint) {
     return std::any_of(list.begin(), list.end(), [&](const io::Endpoint& other) { return same(other, endpoint); });
 }
@@ -57,7 +61,9 @@ Client::Client(io::Loop& loop, EtcdOptions options)
     : loop_(loop),
       options_(std::move(options)),
       rotation_(shuffled(options_.endpoints, options_.shuffle)),
-      scope_(loop) {
+      scope_(loop),
+      login_(loop, rotation_,
+             [this](io::Endpoint at, BootTime deadline) { return authenticate(std::move(at), deadline); }) {
     CASTLE_ASSERT(!options_.endpoints.empty());
     if (!options_.use_proxies) scope_.spawn(learn_members());
 }
@@ -69,6 +75,8 @@ Task<Result<Client::Bytes>> Client::call_bytes(Method method, std::string reques
         io::Endpoint at;
         BootTime since;
     };
+    // Before the endpoints race, so that they are not all asked at once when a login has taken its time.
+    CASTLE_CO_CHECK(co_await token(deadline));
     const auto race = std::make_shared<Race>();
     std::vector<Running> running;
     std::vector<io::Endpoint> tried;  // in this round
@@ -140,16 +148,14 @@ Task<> Client::run_attempt(std::shared_ptr<Race> race, io::Endpoint at, Method m
 Task<Result<Client::Bytes>> Client::attempt(std::shared_ptr<Race> race, io::Endpoint at, Method method,
                                             std::string request, BootTime prepared_by, BootTime deadline) {
     CASTLE_CO_TRY(const ChannelPtr channel, co_await this->channel(at, prepared_by));
-    if (!method.repeatable) {
-        CASTLE_CO_CHECK(co_await Channel::check_alive(channel, prepared_by));
-    }
     for (int logins = 0;; ++logins) {
-        CASTLE_CO_TRY(const Metadata metadata,
-                      co_await log_in(channel, std::min(deadline, loop_.now() + connect_time)));
-        const std::string token = token_;
+        CASTLE_CO_TRY(const std::string token, co_await this->token(deadline));
+        if (!method.repeatable) {
+            CASTLE_CO_CHECK(co_await Channel::check_alive(channel, logins == 0 ? prepared_by : deadline));
+        }
         const bool doubted_before = std::exchange(race->in_doubt, true);
         const BootTime sent = loop_.now();
-        auto reply = co_await Channel::unary(channel, std::string(method.path), metadata, request, deadline);
+        auto reply = co_await Channel::unary(channel, std::string(method.path), metadata_of(token), request, deadline);
         if (!reply) {
             if (reply.error().effect == Effect::none) race->in_doubt = doubted_before;
             co_return std::move(reply).error();
@@ -167,7 +173,7 @@ Task<Result<Client::Bytes>> Client::attempt(std::shared_ptr<Race> race, io::Endp
         if (error.effect == Effect::none) race->in_doubt = doubted_before;
         if (error.code != Errc::denied || options_.user.empty() || logins > 0) co_return error;
         // The token has run out, or the rules have changed since: once more with a new one.
-        if (token_ == token) forget_token();
+        login_.reject(token);
     }
 }
 
@@ -192,12 +198,13 @@ void Client::suspect(const io::Endpoint& endpoint) {
 Task<> Client::examine(NodePtr node) {
     const ChannelPtr channel = node->channel;
     const BootTime deadline = loop_.now() + examine_time;
-    const auto metadata = co_await log_in(channel, deadline);
-    if (metadata) {
+    // Not worth a login: whoever has no token waits for one anyway.
+    if (options_.user.empty() || login_.present()) {
         etcdpb::RangeRequest request;
         request.set_key(options_.prefix);
         request.set_count_only(true);
-        const auto reply = co_await Channel::unary(channel, std::string(methods::range.path), *metadata,
+        const Metadata metadata = metadata_of(login_.present().value_or(""));
+        const auto reply = co_await Channel::unary(channel, std::string(methods::range.path), metadata,
                                                    request.SerializeAsString(), deadline);
         if (!reply || judge(reply->status).code == Errc::unavailable)
             channel->lose("it does not answer, another endpoint does");
@@ -251,53 +258,50 @@ Task<std::shared_ptr<const io::TlsContext>> Client::fresh_tls() {
     co_return tls_;
 }
 
-Task<Result<Metadata>> Client::log_in(ChannelPtr channel, BootTime deadline) {
-    if (options_.user.empty() || auth_is_off_) co_return Metadata{};
-    if (token_.empty()) {
-        etcdpb::AuthenticateRequest request;
-        request.set_name(options_.user);
-        request.set_password(options_.password);
-        auto reply = co_await Channel::unary(channel, std::string(methods::authenticate), {},
-                                             request.SerializeAsString(), deadline);
-        if (reply && says_auth_is_off(reply->status)) {
-            auth_is_off_ = true;
-            co_return Metadata{};
-        }
-        if (reply && says_bad_password(reply->status))
-            co_return Error{Errc::denied, "user \"" + options_.user + "\": " + reply->status.message};
-        if (!reply || !reply->status.ok()) {
-            Error error = reply ? judge(reply->status) : std::move(reply).error();
-            error.effect = Effect::none;  // logging in changes nothing
-            co_return std::move(error).in("login");
-        }
-        etcdpb::AuthenticateResponse response;
-        if (!response.ParseFromString(reply->message) || response.token().empty())
-            co_return Error{Errc::unavailable, "no token in the answer to a login"};
-        token_ = response.token();
-    }
-    co_return Metadata{{"token", token_}};
+// Empty: none is needed.
+Task<Result<std::string>> Client::token(BootTime deadline) {
+    if (options_.user.empty()) co_return std::string();
+    co_return co_await login_.token(deadline);
 }
 
-void Client::forget_token() {
-    token_.clear();
-    auth_is_off_ = false;
+Task<Result<std::string>> Client::authenticate(io::Endpoint at, BootTime deadline) {
+    // A slow handshake goes on; the next round of the login finds it done.
+    auto channel = co_await this->channel(at, std::min(deadline, loop_.now() + attempt_time));
+    if (!channel) co_return std::move(channel).error().in("login: etcd " + at.text());
+    etcdpb::AuthenticateRequest request;
+    request.set_name(options_.user);
+    request.set_password(options_.password);
+    auto reply = co_await Channel::unary(*channel, std::string(methods::authenticate), {}, request.SerializeAsString(),
+                                         deadline);
+    if (reply && says_auth_is_off(reply->status)) co_return std::string();
+    if (reply && says_bad_password(reply->status))
+        co_return Error{Errc::denied,
+                        "etcd " + at.text() + ": user \"" + options_.user + "\": " + reply->status.message};
+    etcdpb::AuthenticateResponse response;
+    Error error{Errc::unavailable, "no token in its answer"};
+    if (!reply) {
+        error = std::move(reply).error();
+    } else if (!reply->status.ok()) {
+        error = judge(reply->status);
+    } else if (response.ParseFromString(reply->message) && !response.token().empty()) {
+        co_return response.token();
+    }
+    error.effect = Effect::none;  // logging in changes nothing
+    co_return std::move(error).in("login: etcd " + at.text());
 }
 
 Task<Result<Client::Stream>> Client::open_watch(BootTime deadline) {
+    CASTLE_CO_TRY(const std::string token, co_await this->token(deadline));
     const io::Endpoint at = rotation_.order().front();
     auto channel = co_await this->channel(at, deadline);
-    if (channel) {
-        auto metadata = co_await log_in(*channel, deadline);
-        if (metadata) {
-            // Without a leader a node hears of no changes: it then ends the watch, and we find a better one.
-            metadata->emplace_back("hasleader", "true");
-            co_return Stream{at, Call(*channel, methods::watch, *metadata)};
-        }
-        leave(at, metadata.error().message);
-        co_return std::move(metadata).error().in("etcd " + at.text());
+    if (!channel) {
+        rotation_.leave(at);
+        co_return std::move(channel).error().in("etcd " + at.text());
     }
-    rotation_.leave(at);
-    co_return std::move(channel).error().in("etcd " + at.text());
+    Metadata metadata = metadata_of(token);
+    // Without a leader a node hears of no changes: it then ends the watch, and we find a better one.
+    metadata.emplace_back("hasleader", "true");
+    co_return Stream{at, token, Call(*channel, methods::watch, metadata)};
 }
 
 void Client::leave(const io::Endpoint& endpoint, const std::string& why) {

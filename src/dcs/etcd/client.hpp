@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "dcs/etcd/channel.hpp"
+#include "dcs/etcd/login.hpp"
 #include "dcs/etcd/options.hpp"
 #include "dcs/etcd/rotation.hpp"
 #include "dcs/etcd/term_guard.hpp"
@@ -68,12 +69,13 @@ public:
     // A watch call on the endpoint that answers best; nothing is sent yet.
     struct Stream {
         io::Endpoint at;
+        std::string token;
         Call call;
     };
     Task<Result<Stream>> open_watch(BootTime deadline);
     void avoid(const io::Endpoint& endpoint) { rotation_.leave(endpoint); }  // try others first
     void leave(const io::Endpoint& endpoint, const std::string& why);        // and close the connection to it
-    void forget_token();                                                     // the server did not like it
+    void reject_token(const std::string& token) { login_.reject(token); }    // the server did not like it
     bool accept(const etcdpb::ResponseHeader& header, TermGuard::Source source);
 
     const std::vector<io::Endpoint>& endpoints() const { return rotation_.order(); }
@@ -97,7 +99,8 @@ private:
     Task<Result<ChannelPtr>> channel(io::Endpoint at, BootTime deadline);
     Task<> connect(NodePtr node);
     Task<std::shared_ptr<const io::TlsContext>> fresh_tls();
-    Task<Result<Metadata>> log_in(ChannelPtr channel, BootTime deadline);
+    Task<Result<std::string>> token(BootTime deadline);
+    Task<Result<std::string>> authenticate(io::Endpoint at, BootTime deadline);
 
     Task<> learn_members();
 
@@ -107,9 +110,8 @@ private:
     TermGuard guard_;
     std::map<std::string, NodePtr> nodes_;
     std::shared_ptr<const io::TlsContext> tls_;
-    std::string token_;
-    bool auth_is_off_ = false;
     Scope scope_;
+    Login login_;  // last: its coroutines use what stands above
 };
 
 }  // namespace castle::dcs

@@ -13,6 +13,24 @@ using namespace std::chrono_literals;
 using testing::FakeGrpcServer;
 using Reply = FakeGrpcServer::Reply;
 
+// Endpoints with users: they serve those who show the token that a login gave them, and a login takes its time.
+struct Users {
+    Duration login_time{};
+    int tokens = 1;  // one more, and those of before are worth nothing
+    bool password_is_right = true;
+    int logins = 0;  // begun
+
+    Reply log_in() {
+        ++logins;
+        if (!password_is_right)
+            return {.code = 3, .message = "etcdserver: authentication failed, invalid user ID or password"};
+        etcdpb::AuthenticateResponse response;
+        response.set_token("token " + std::to_string(tokens));
+        return {.body = wire::frame_grpc(response.SerializeAsString()), .after = login_time};
+    }
+    bool know(const std::string& token) const { return token == "token " + std::to_string(tokens); }
+};
+
 // An endpoint that serves as the handler says, after `delay`.
 class FakeEndpoint {
 public:
@@ -25,6 +43,7 @@ public:
     int calls(const std::string& path) const { return calls_.contains(path) ? calls_.at(path) : 0; }
     std::string banner;  // instead of HTTP/2
     bool mute = false;   // says nothing at all
+    Users* users = nullptr;
 
 private:
     Task<> accept_all() {
@@ -33,24 +52,54 @@ private:
             if (stream) scope_.spawn(serve(std::move(*stream)));
         }
     }
+    Reply answer(const std::string& path, const std::string& body, const std::string& token) {
+        ++calls_[path];
+        if (users && path == methods::authenticate) return users->log_in();
+        if (users && !users->know(token)) return {.code = 16, .message = "etcdserver: invalid auth token"};
+        return handler_(path, body);
+    }
+    struct Connection {
+        Connection(FakeEndpoint& endpoint, io::StreamPtr with)
+            : stream(std::move(with)), server([this, &endpoint](const std::string& path, const std::string& body) {
+                  return endpoint.answer(path, body, server.token());
+              }) {}
+        io::StreamPtr stream;
+        FakeGrpcServer server;
+        Signal changed;
+        bool ended = false;
+    };
     Task<> serve(io::StreamPtr stream) {
-        FakeGrpcServer server([this](const std::string& path, const std::string& body) {
-            ++calls_[path];
-            return handler_(path, body);
-        });
-        if (!banner.empty()) (void)co_await stream->write_all(banner, loop_.now() + 5s);
+        const auto connection = std::make_shared<Connection>(*this, std::move(stream));
+        scope_.spawn(write_all(connection));
         std::vector<char> buffer(10'000);
+        while (!connection->ended) {
+            auto size = co_await connection->stream->read_some(buffer, loop_.now() + 60s);
+            if (!size || *size == 0 || !connection->server.receive({buffer.data(), *size})) break;
+            for (const auto& [id, after] : connection->server.take_due()) scope_.spawn(answer_later(connection, id, after));
+            connection->changed.notify();
+        }
+        connection->ended = true;
+        connection->changed.notify();
+    }
+    Task<> write_all(std::shared_ptr<Connection> connection) {
+        if (!banner.empty()) (void)co_await connection->stream->write_all(banner, loop_.now() + 5s);
         bool first = true;
-        while (true) {
-            const std::string output = server.take_output();
+        while (!connection->ended) {
+            const auto seen = connection->changed.count();
+            const std::string output = connection->server.take_output();
             if (!output.empty() && !mute && banner.empty()) {
                 if (!std::exchange(first, false)) co_await sleep_for(loop_, delay_);
-                const auto written = co_await stream->write_all(output, loop_.now() + 5s);
+                const auto written = co_await connection->stream->write_all(output, loop_.now() + 5s);
                 if (!written) co_return;
             }
-            auto size = co_await stream->read_some(buffer, loop_.now() + 60s);
-            if (!size || *size == 0 || !server.receive({buffer.data(), *size})) co_return;
+            co_await wait_past(loop_, connection->changed, seen, loop_.now() + 60s);
         }
+    }
+    Task<> answer_later(std::shared_ptr<Connection> connection, int id, Duration after) {
+        co_await sleep_for(loop_, after);
+        if (connection->ended) co_return;
+        connection->server.submit(id);
+        connection->changed.notify();
     }
 
     io::Loop& loop_;
@@ -77,12 +126,30 @@ FakeGrpcServer::Handler fails(Reply reply) {
 
 class ClientTest : public ::testing::Test {
 protected:
-    void connect(std::initializer_list<const FakeEndpoint*> endpoints) {
+    void connect(std::initializer_list<const FakeEndpoint*> endpoints, const std::string& user = {}) {
         EtcdOptions options;
+        options.user = user;
+        options.password = user;
         for (const auto* endpoint : endpoints) options.endpoints.push_back(endpoint->at());
         options.use_proxies = true;
         options.shuffle = false;
         client_.emplace(loop_, options);
+    }
+    // As many calls, all at once. How many were answered.
+    int reads_at_once(int calls, Duration patience) {
+        int answered = 0;
+        Scope scope(loop_);
+        for (int i = 0; i < calls; ++i) scope.spawn(count_read(answered, loop_.now() + patience));
+        io::run_to_end(loop_, settled(scope));
+        return answered;
+    }
+    Task<> count_read(int& answered, BootTime deadline) {
+        const auto answer = co_await client_->call<etcdpb::RangeResponse>(methods::range, etcdpb::RangeRequest{}, deadline);
+        if (answer) ++answered;
+    }
+    static Task<int> settled(Scope& scope) {
+        co_await scope.drained();
+        co_return 0;
     }
     // Who answered, or the error.
     Result<std::string> call(Method method, Duration patience = 3s) {
@@ -201,6 +268,82 @@ TEST_F(ClientTest, DoesNotBelieveANodeThatTheClusterHasLeftBehind) {
     client_->avoid(fresh.at());
     EXPECT_ANSWER(read(), "fresh");
     EXPECT_EQ(stale.calls("/etcdserverpb.KV/Range"), 1);
+}
+
+TEST_F(ClientTest, LogsInOnceForAllItsCalls) {
+    Users users{.login_time = 900ms};  // longer than an attempt
+    FakeEndpoint a(loop_, answers("a")), b(loop_, answers("b"));
+    a.users = b.users = &users;
+    connect({&a, &b}, "castle");
+    EXPECT_EQ(reads_at_once(10, 5s), 10);
+    EXPECT_EQ(users.logins, 1);
+    EXPECT_EQ(a.calls("/etcdserverpb.KV/Range") + b.calls("/etcdserverpb.KV/Range"), 10);
+    // All of them find out at once that the token is worth nothing any more.
+    ++users.tokens;
+    EXPECT_EQ(reads_at_once(10, 5s), 10);
+    EXPECT_EQ(users.logins, 2);
+    ++users.tokens;
+    EXPECT_ANSWER(write(), "a");
+    EXPECT_EQ(users.logins, 3);
+}
+
+TEST_F(ClientTest, ALoginGoesOnWhenNoCallWaitsForIt) {
+    Users users{.login_time = 800ms};
+    FakeEndpoint a(loop_, answers("a"));
+    a.users = &users;
+    connect({&a}, "castle");
+    for (int i = 0; i < 10 && !read(150ms); ++i) {}
+    EXPECT_ANSWER(read(), "a");
+    EXPECT_EQ(users.logins, 1);
+}
+
+TEST_F(ClientTest, ALoginLeavesAFrozenEndpointForAnother) {
+    Users users{.login_time = 100ms};
+    FakeEndpoint frozen(loop_, answers("frozen")), good(loop_, answers("good"));
+    frozen.users = good.users = &users;
+    frozen.mute = true;
+    connect({&frozen, &good}, "castle");
+    const BootTime begun = loop_.now();
+    EXPECT_ANSWER(read(), "good");
+    EXPECT_LT(loop_.now() - begun, 1500ms);
+
+    // One that froze after it had served for a while, when the token has just run out.
+    FakeEndpoint later(loop_, answers("later"));
+    later.users = &users;
+    connect({&later, &good}, "castle");
+    EXPECT_ANSWER(read(), "later");
+    later.mute = true;
+    ++users.tokens;
+    EXPECT_ANSWER(read(), "good");
+    EXPECT_ANSWER(read(), "good");
+}
+
+TEST_F(ClientTest, ALoginThatIsOnlySlowIsNotRepeatedEverywhere) {
+    Users slow{.login_time = 3s};
+    FakeEndpoint a(loop_, answers("a")), b(loop_, answers("b")), c(loop_, answers("c"));
+    a.users = b.users = c.users = &slow;
+    connect({&a, &b, &c}, "castle");
+    EXPECT_TRUE(read(6s));
+    EXPECT_LE(slow.logins, 2);
+}
+
+TEST_F(ClientTest, AWrongPasswordIsNotTriedWithoutAPause) {
+    Users users{.password_is_right = false};
+    FakeEndpoint a(loop_, answers("a"));
+    a.users = &users;
+    connect({&a}, "castle");
+    const BootTime end = loop_.now() + 1s;
+    while (loop_.now() < end) {
+        const auto result = read(300ms);
+        ASSERT_FALSE(result);
+        EXPECT_EQ(result.error().code, Errc::denied) << result.error().message;
+        io::run_to_end(loop_, sleep_for(loop_, 1ms));
+    }
+    EXPECT_LT(users.logins, 10);
+    users.password_is_right = true;
+    const BootTime right_since = loop_.now();
+    while (!read(300ms) && loop_.now() < right_since + 6s) io::run_to_end(loop_, sleep_for(loop_, 10ms));
+    EXPECT_ANSWER(read(), "a");
 }
 
 }  // namespace

@@ -7,8 +7,10 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/types.hpp"
 #include "wire/grpc_frame.hpp"
 
 namespace castle::dcs::testing {
@@ -21,6 +23,7 @@ public:
         std::string body;  // framed messages, or whatever
         int code = 0;
         std::string message;
+        Duration after{};  // only then; the owner of this object sees to it: take_due(), submit()
     };
     // Asked for each call once its body is complete.
     using Handler = std::function<Reply(const std::string& path, const std::string& body)>;
@@ -51,6 +54,17 @@ public:
         return output;
     }
     const std::map<std::string, std::string>& headers(int stream) { return calls_[stream].headers; }
+    // Calls whose answers are to come later.
+    std::vector<std::pair<int, Duration>> take_due() { return std::exchange(due_, {}); }
+    void submit(std::int32_t id) {
+        const nghttp2_nv headers[] = {
+            header(":status", calls_[id].reply.how == Reply::How::http_error ? "503" : "200"),
+            header("content-type", "application/grpc")};
+        nghttp2_data_provider body{};
+        body.read_callback = read_body;
+        nghttp2_submit_response(session_, id, headers, 2, &body);
+    }
+    std::string token() { return calls_[asked_].headers["token"]; }  // of the call that the handler is asked for
     int calls() const { return static_cast<int>(calls_.size()); }
 
 private:
@@ -101,6 +115,7 @@ private:
     }
     void answer(std::int32_t id) {
         Called& call = calls_[id];
+        asked_ = id;
         call.reply = handler_(call.headers[":path"], call.body);
         using How = Reply::How;
         switch (call.reply.how) {
@@ -118,16 +133,15 @@ private:
             default:
                 break;
         }
-        const nghttp2_nv headers[] = {header(":status", call.reply.how == How::http_error ? "503" : "200"),
-                                      header("content-type", "application/grpc")};
-        nghttp2_data_provider body{};
-        body.read_callback = read_body;
-        nghttp2_submit_response(session_, id, headers, 2, &body);
+        if (call.reply.after != Duration{}) return due_.emplace_back(id, call.reply.after), void();
+        submit(id);
     }
 
     Handler handler_;
     nghttp2_session* session_ = nullptr;
     std::map<int, Called> calls_;
+    int asked_ = 0;
+    std::vector<std::pair<int, Duration>> due_;
 };
 
 }  // namespace castle::dcs::testing

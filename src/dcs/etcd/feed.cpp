@@ -62,7 +62,7 @@ Task<Result<etcdpb::WatchResponse>> Watch::next(BootTime deadline, Call::Silence
     if (!message) {
         if (stream_.call.ended_with()) {
             Error error = judge(stream_.call.ended_with()->status);
-            if (error.code == Errc::denied) client_.forget_token();
+            if (error.code == Errc::denied) client_.reject_token(stream_.token);
             co_return error;
         }
         co_return std::move(message).error();
@@ -73,7 +73,7 @@ Task<Result<etcdpb::WatchResponse>> Watch::next(BootTime deadline, Call::Silence
     if (response.canceled()) {
         compacted_ = response.compact_revision() != 0;
         Error error = judge_watch(response.cancel_reason());
-        if (error.code == Errc::denied) client_.forget_token();
+        if (error.code == Errc::denied) client_.reject_token(stream_.token);
         co_return std::move(error).in("the watch was cancelled");
     }
     co_return response;

@@ -165,5 +165,40 @@ TEST_F(EtcdWithUsers, SurviveThatTheirRightsAreChanged) {
     EXPECT_EQ(driver.read().keys.at("status").value, "4");
 }
 
+// A login that takes longer than an attempt: with a password as expensive as that, three programs that logged in by
+// themselves for each call kept etcd busy for ever, and none of them ever had a token.
+TEST(EtcdWithExpensivePasswords, ServesManyClientsThatComeAtOnce) {
+    RealEtcd etcd({.arguments = {"--bcrypt-cost=13"}});
+    Driver{etcd.options()}.read();
+    const auto control = [&](std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(), {"etcdctl", "--endpoints", etcd.endpoint(0).text()});
+        run_program(arguments);
+    };
+    control({"user", "add", "root:root"});
+    control({"user", "grant-role", "root", "root"});
+    control({"auth", "enable"});
+    EtcdOptions options = etcd.options();
+    options.user = options.password = "root";
+    struct Client {
+        static Task<int> work(io::Loop& loop, EtcdOptions options, int& served) {
+            EtcdStore store(loop, std::move(options));
+            while (true) {
+                // As agents do: short budgets, again and again.
+                const auto renewed = co_await store.renew(20s, {}, loop.now() + 1s);
+                if (renewed) break;
+            }
+            const auto read = co_await store.read(loop.now() + 5s);
+            if (read) ++served;
+            co_return 0;
+        }
+        static Task<> run(io::Loop& loop, EtcdOptions options, int& served) { (void)co_await work(loop, options, served); }
+    };
+    io::Loop loop;
+    int served = 0;
+    Scope clients(loop);
+    for (int i = 0; i < 3; ++i) clients.spawn(Client::run(loop, options, served));
+    EXPECT_TRUE(io::run_to_end(loop, wait_until(loop, [&] { return served == 3; }, loop.now() + 20s)));
+}
+
 }  // namespace
 }  // namespace castle::dcs::testing
