@@ -189,7 +189,7 @@ Task<> Agent::observe() {
             co_await lease_.renew_now(deadline());
         }
     }
-    co_await server_.look(executor_.now() + Duration{2500});
+    co_await server_.look(executor_.now() + look_patience);
     const core::Instance& instance = server_.view();
     if (instance.process != ProcessState::stopping || !worker_.idle()) memory_.stopping_since.reset();
     else if (!memory_.stopping_since) memory_.stopping_since = executor_.now();
@@ -279,6 +279,8 @@ Task<std::optional<core::Decision>> Agent::decide_with_findings() {
     if (decision.action.kind != Action::Kind::investigate) co_return decision;
     ++decided_[static_cast<std::size_t>(decision.reason)];
     core::Findings findings;
+    // Their answers are compared with our position: measured before, or what we write meanwhile would look like their lag.
+    if (server_.view().looked_at + core::position_age_max < executor_.now()) co_await server_.look(executor_.now() + look_patience);
     const BootTime until = executor_.now() + Duration{2000};
     findings.peers = co_await peers_.ask(decision.action.members, until);
     if (number(decision.action.lease) != 0) {

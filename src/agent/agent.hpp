@@ -54,6 +54,7 @@ public:
     // ports::Commands
     std::shared_ptr<const core::AgentView> view() const override { return view_; }
     Signal& view_changed() override { return view_changed_; }
+    Task<> refresh(Duration age_max) override;
     Task<Result<core::Cluster>> read_cluster(BootTime deadline) override;
     Task<Result<Revision>> write(std::vector<core::KeyWrite> writes, BootTime deadline) override;
     Task<std::vector<core::PeerStatus>> ask(std::vector<core::Member> members, BootTime deadline) override;
@@ -65,6 +66,8 @@ public:
     ports::ReinitOutcome reinitialize(bool force, bool from_leader) override;
 
 private:
+    static constexpr Duration look_patience{2500};  // for the server's answer to one look
+
     static Task<Status> nothing_to_start() { co_return Done{}; }
 
     // agent.cpp: life and cycle
@@ -107,6 +110,7 @@ private:
     Task<> checkpoint_after_promote();
 
     // commands.cpp
+    Task<> look_again();
     Task<Status> run_restart(bool as_primary, std::optional<Revision> epoch, std::optional<core::Upstream> upstream, CancelToken cancel);
     Task<> fresh_cycle();
     Task<> run_scheduled_restart();
@@ -153,6 +157,7 @@ private:
     std::optional<core::Decision> last_decision_;
     bool fatal_ = false;
     bool stopping_ = false;
+    bool refreshing_ = false;
     std::uint64_t cycles_begun_ = 0, cycles_ended_ = 0;
     Signal cycle_ended_;
     bool leaving_ = false;

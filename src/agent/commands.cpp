@@ -10,6 +10,21 @@ using core::ProcessState;
 using ports::ReinitOutcome;
 using ports::RestartOutcome;
 
+Task<> Agent::refresh(Duration age_max) {
+    const BootTime asked = executor_.now();
+    const auto old = [&] { return server_.view().running_standby() && view_->instance.looked_at + age_max < asked; };
+    if (!old()) co_return;
+    if (!std::exchange(refreshing_, true)) scope_.spawn(look_again());
+    const BootTime until = asked + Duration{300};
+    while (old() && refreshing_ && executor_.now() < until) co_await wait_past(executor_, view_changed_, view_changed_.count(), until);
+}
+
+Task<> Agent::look_again() {
+    co_await server_.look(executor_.now() + look_patience);
+    refreshing_ = false;
+    publish();
+}
+
 Task<Result<core::Cluster>> Agent::read_cluster(BootTime deadline) {
     CASTLE_CO_TRY(const auto snapshot, co_await store_.read(deadline));
     co_return core::read_cluster(*snapshot);

@@ -117,12 +117,15 @@ Task<io::HttpResponse> Rest::route(io::ServerRequest request) {
     const View view = commands_.view();
     if (!view) co_return bare_answer(503);  // the agent has not looked yet
     if (request.method == "GET") {
-        const Standing seen = standing(*view, clock_.now().boot);
         if (segment == "patroni") {
+            co_await commands_.refresh(core::position_age_max);
+            const View latest = commands_.view();
+            const Standing seen = standing(*latest, clock_.now().boot);
             io::HttpResponse response{.headers = {{"Content-Type", "application/json"}}};
             response.body = status_text(seen);
             co_return response;
         }
+        const Standing seen = standing(*view, clock_.now().boot);
         if (segment == "liveness") co_return bare_answer(liveness_code(seen));
         if (segment == "readiness") co_return bare_answer(readiness_code(seen, request.queries()));
         if (segment == "metrics")

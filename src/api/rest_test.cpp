@@ -45,6 +45,11 @@ struct FakeAgent final : ports::Commands {
 
     std::shared_ptr<const core::AgentView> view() const override { return current; }
     Signal& view_changed() override { return changed; }
+    Task<> refresh(Duration age_max) override {
+        log += "refresh:" + std::to_string(age_max.count()) + " ";
+        if (measures_anew) show(*measures_anew);
+        co_return;
+    }
     Task<Result<core::Cluster>> read_cluster(BootTime) override {
         if (!store_answers) co_return Error{Errc::unavailable, "no store"};
         co_return store;
@@ -82,6 +87,7 @@ struct FakeAgent final : ports::Commands {
     bool store_answers = true, peers_answer = true, schedule_free = true;
     std::optional<Error> refuse_writes;
     std::function<void()> after_write;
+    std::optional<core::AgentView> measures_anew;  // what a look at the server would find
     std::vector<core::KeyWrite> written;
     ports::RestartOutcome restart_outcome = ports::RestartOutcome::done;
     ports::ReinitOutcome reinit_outcome = ports::ReinitOutcome::started;
@@ -179,6 +185,16 @@ TEST_F(RestTest, TheStatusFollowsTheView) {
     blind.store_ok = false;
     agent_.show(blind);
     EXPECT_THAT(call("GET", "/patroni").body, HasSubstr("\"cluster_unlocked\": true"));
+}
+
+TEST_F(RestTest, APositionIsMeasuredForWhoAsksTheStatusAndForNoProbe) {
+    agent_.show(test_standby());
+    agent_.measures_anew = test_standby();
+    agent_.measures_anew->instance.received = Lsn{0x7000000};
+    for (const char* probe : {"/", "/replica", "/health", "/readiness", "/liveness", "/metrics", "/history"}) call("GET", probe);
+    EXPECT_EQ(agent_.log, "");
+    EXPECT_THAT(call("GET", "/patroni").body, HasSubstr("\"received_location\": 117440512"));
+    EXPECT_EQ(agent_.log, "refresh:100 ");
 }
 
 TEST_F(RestTest, UnknownChangesAreNotSupported) {

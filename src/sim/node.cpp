@@ -33,6 +33,11 @@ Task<> live(Program& program, std::function<void()> ended) {
     ended();
 }
 
+Task<> tell(Program& program, std::function<void(const core::PeerStatus&)> answer) {
+    const core::PeerStatus status = co_await program.status();
+    answer(status);
+}
+
 }  // namespace
 
 struct Node::Agent {
@@ -108,9 +113,10 @@ void Node::reexec_agent(Duration rest) { end_agent(rest, &Program::leave); }
 void Node::ask_agent(std::function<void(core::PeerStatus)> answer) {
     if (!agent_) return answer({});  // connection refused
     agent_->process->deliver(world_.now(), [this, answer = std::move(answer)] {
-        const core::PeerStatus status = agent_->program->status().value_or(core::PeerStatus{});
         // Out of the process into the world, where messages live.
-        world_.after(0ms, [answer, status] { answer(status); });
+        agent_->scope.spawn(tell(*agent_->program, [&world = world_, answer](const core::PeerStatus& status) {
+            world.after(0ms, [answer, status] { answer(status); });
+        }));
     });
 }
 

@@ -39,7 +39,7 @@ public:
     virtual void stop() = 0;   // SIGTERM
     virtual void leave() = 0;  // SIGUSR2: it will be executed again
     virtual void add_decisions(Decisions& decisions) const = 0;
-    virtual std::optional<core::PeerStatus> status() const = 0;  // GET /patroni; nothing: not listening yet
+    virtual Task<core::PeerStatus> status() = 0;  // GET /patroni
 };
 using MakeProgram = std::function<std::unique_ptr<Program>(const Ports&)>;
 

@@ -14,10 +14,10 @@ public:
     Task<> run() override { co_await agent_.run(); }
     void stop() override { agent_.stop(); }
     void leave() override { agent_.leave(); }
-    std::optional<core::PeerStatus> status() const override {
-        const auto view = agent_.view();
-        if (view->name.empty()) return std::nullopt;
-        return core::peer_status(*view);
+    Task<core::PeerStatus> status() override {
+        if (agent_.view()->name.empty()) co_return core::PeerStatus{};  // not listening yet
+        co_await agent_.refresh(core::position_age_max);
+        co_return core::peer_status(*agent_.view());
     }
     void add_decisions(Decisions& decisions) const override {
         for (std::size_t i = 0; i < decisions.size(); ++i) decisions[i] += agent_.decided(static_cast<core::Reason>(i));

@@ -23,10 +23,15 @@ class Commands:
             self.assertEqual(row["Host"], f"127.0.0.1:{member.port}")
             self.assertEqual(row["Role"], "Leader" if member is self.leader else "Replica")
             self.assertIn(row["State"], ("running", "streaming"))
-            self.assertEqual(row["TL"], str(self.leader.value("SELECT timeline_id FROM pg_control_checkpoint()")))
+
+        # What the members' keys tell is up to a loop_wait old.
+        def shown(member, column):
+            return next(row for row in self.ctl.rows("list", "lab") if row["Member"] == member.name)[column]
+        timeline = str(self.leader.value("SELECT timeline_id FROM pg_control_checkpoint()"))
+        for member in self.cluster:
+            eventually(f"{member.name} is on timeline {timeline}", lambda m=member: shown(m, "TL") == timeline)
             if member is not self.leader:
-                eventually("no lag", lambda m=member: next(
-                    r for r in self.ctl.rows("list", "lab") if r["Member"] == m.name)[self.lag_column] == "0")
+                eventually("no lag", lambda m=member: shown(m, self.lag_column) == "0")
 
     def test_topology_and_version_work(self):
         self.assertIn(f"| + {self.replica.name}", self.ctl("topology", "lab"))
