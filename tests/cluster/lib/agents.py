@@ -1,14 +1,24 @@
 """The kinds of agent that can run a member: ours, and the peers that we are compared with and compatible to."""
 import os
 import pathlib
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+def log_time(line):
+    """The wall clock of a line of an agent's log, in seconds; None for other lines."""
+    try:
+        return time.mktime(time.strptime(line[:19], "%Y-%m-%d %H:%M:%S")) + int(line[20:23]) / 1000
+    except ValueError:
+        return None
 
 
 class Castle:
     """Ours. CASTLE_BIN names the program; without it, the newest build."""
     name = "pgcastle"
     is_ours = True
+    noticed = r"investigating|acquired|promot"  # how a log line begins to speak of a lost leader
 
     def __init__(self):
         found = os.environ.get("CASTLE_BIN")
@@ -30,6 +40,7 @@ class Patroni:
     """The peer of Debian 12 (3.0.2), or with PEER_BIN=build/peer/bin the one that tools/get-peer unpacked."""
     name = "patroni"
     is_ours = False
+    noticed = r"Got response from|acquired session lock|healthiest|promot"
 
     def __init__(self, directory=None):
         directory = directory or os.environ.get("PEER_BIN") or "/usr/bin"

@@ -5,6 +5,7 @@ import tempfile
 
 from . import processes
 from .etcd import Etcd
+from .host import Loopback
 from .member import Member
 from .waiting import eventually
 
@@ -31,13 +32,27 @@ class Cluster:
         self.kind, self.scope = kind, scope
         self.timing = timing or (SHORT if kind.is_ours else SHORT_PEER)
         self.parameters = parameters or {"shared_buffers": "16MB"}
-        self.directory = tempfile.mkdtemp(prefix="castle-lab-", dir=roomy_place())
-        processes.directories.add(self.directory)
-        os.chmod(self.directory, 0o755)
-        processes.give_to_owner(self.directory)
-        self.etcd = Etcd(self.directory)
+        self.directory = self.make_directory()
+        names = [f"n{number}" for number in range(1, members + 1)]
+        self.hosts = {name: self.make_host(name) for name in names}
+        self.etcd = self.make_etcd()
         self.strangers = []  # members that a test adds and that do not count for the cluster to be whole
-        self.members = [Member(self, f"n{number}", kind, user) for number in range(1, members + 1)]
+        self.members = [Member(self, name, kind, user, self.hosts[name]) for name in names]
+
+    # -- where it runs; tests/lab has other answers
+
+    def make_directory(self):
+        directory = tempfile.mkdtemp(prefix="castle-lab-", dir=roomy_place())
+        processes.directories.add(directory)
+        os.chmod(directory, 0o755)
+        processes.give_to_owner(directory)
+        return directory
+
+    def make_host(self, _name):
+        return Loopback()
+
+    def make_etcd(self):
+        return Etcd(self.directory)
 
     def __iter__(self):
         return iter(self.members)
@@ -58,7 +73,7 @@ class Cluster:
     def close(self):
         """Ends every process of this cluster, whatever state it is in, and removes its files."""
         processes.kill_all_ours()
-        for process in [self.etcd.process, *(member.process for member in [*self.members, *self.strangers])]:
+        for process in [*self.etcd.processes, *(member.process for member in [*self.members, *self.strangers])]:
             if process:
                 process.wait()
         if not os.environ.get("CASTLE_LAB_KEEP"):
@@ -114,6 +129,6 @@ class Cluster:
     # -- connection strings
 
     def multi_host(self):
-        hosts = ",".join("127.0.0.1" for _ in self.members)
+        hosts = ",".join(member.host.address for member in self.members)
         ports = ",".join(str(member.port) for member in self.members)
         return f"host={hosts} port={ports} dbname=postgres target_session_attrs=read-write connect_timeout=2"

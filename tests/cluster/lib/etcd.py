@@ -1,34 +1,62 @@
-"""A real etcd of one node."""
+"""A real etcd: of one node here; tests/lab makes a cluster of several."""
 import base64
 import json
 import signal
 import subprocess
 
 from . import processes, rest
-from .ports import free_port
+from .host import Loopback
 from .waiting import eventually
 
 
 class Etcd:
-    def __init__(self, directory):
-        self.port = free_port()
-        self._peer_port = free_port()
+    patience = 5  # seconds for an answer
+
+    def __init__(self, directory, host=None, name="lab"):
+        self.host, self.name = host or Loopback(), name
+        self.port, self._peer_port = self.host.port(2379), self.host.port(2380)
+        self.data = f"{directory}/etcd"
         self._directory = directory
         self.log = f"{directory}/etcd.log"
         self.process = None
 
     @property
     def endpoint(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host.address}:{self.port}"
+
+    @property
+    def endpoints(self):
+        return [self.endpoint]
+
+    @property
+    def peer_url(self):
+        return f"http://{self.host.address}:{self._peer_port}"
+
+    @property
+    def processes(self):
+        return [self.process]
 
     def start(self):
-        url, peer = f"http://{self.endpoint}", f"http://127.0.0.1:{self._peer_port}"
-        self.process = processes.start(
-            ["etcd", "--name", "lab", "--data-dir", f"{self._directory}/etcd", "--listen-client-urls", url,
-             "--advertise-client-urls", url, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-             "--initial-cluster", f"lab={peer}", "--log-level", "warn"],
-            self.log, env={"ETCD_ENABLE_V2": "false"}, cwd=self._directory)
-        eventually("etcd answers", lambda: self._ctl("endpoint", "health") is not None, within=20)
+        self.begin([self])
+        self.wait_healthy()
+
+    def begin(self, members, *options):
+        """Starts the process as one of `members`, and does not wait for it."""
+        url, peer = f"http://{self.endpoint}", self.peer_url
+        with self.host.inside():
+            self.process = processes.start(
+                ["etcd", "--name", self.name, "--data-dir", self.data, "--listen-client-urls", url,
+                 "--advertise-client-urls", url, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+                 "--initial-cluster", ",".join(f"{member.name}={member.peer_url}" for member in members),
+                 "--log-level", "warn", *options],
+                self.log, env={"ETCD_ENABLE_V2": "false"}, cwd=self._directory)
+
+    def wait_healthy(self, within=20):
+        eventually("etcd answers", lambda: self.ctl("endpoint", "health") is not None, within)
+
+    @property
+    def runs(self):
+        return self.process is not None and self.process.poll() is None
 
     def kill(self):
         self.process.kill()
@@ -40,7 +68,7 @@ class Etcd:
     def thaw(self):
         processes.send(self.process.pid, signal.SIGCONT)
 
-    def _ctl(self, *arguments):
+    def ctl(self, *arguments):
         done = subprocess.run(["etcdctl", f"--endpoints={self.endpoint}", "--command-timeout=3s", *arguments],
                               env={"ETCDCTL_API": "3", "PATH": "/usr/bin:/bin"}, capture_output=True, text=True,
                               check=False, timeout=10)
@@ -51,7 +79,7 @@ class Etcd:
         request = {"key": base64.b64encode(key.encode()).decode()}
         if end:
             request["range_end"] = base64.b64encode(end.encode()).decode()
-        answer = rest.call(self.port, "POST", "/v3/kv/range", request, timeout=5)
+        answer = rest.call(self.port, "POST", "/v3/kv/range", request, timeout=self.patience, address=self.host.address)
         if answer.status != 200:
             raise OSError(f"etcd answered {answer}")
         return answer.json().get("kvs", [])
@@ -70,7 +98,7 @@ class Etcd:
         return json.loads(text) if text else None
 
     def put(self, key, value):
-        assert self._ctl("put", key, value) is not None, f"cannot write {key}"
+        assert self.ctl("put", key, value) is not None, f"cannot write {key}"
 
     def delete(self, key):
-        assert self._ctl("del", key) is not None, f"cannot delete {key}"
+        assert self.ctl("del", key) is not None, f"cannot delete {key}"

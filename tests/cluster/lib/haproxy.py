@@ -1,6 +1,6 @@
 """A real HAProxy as people set it up in front of such a cluster."""
 from . import processes
-from .ports import free_port
+from .host import Loopback
 from .waiting import eventually
 
 CONFIG = """
@@ -14,33 +14,37 @@ defaults
     timeout server 30m
     timeout check 2s
 listen primary
-    bind 127.0.0.1:{port}
+    bind {address}:{port}
     option httpchk OPTIONS /master
     http-check expect status 200
-    default-server inter 250ms fall 2 rise 1 on-marked-down shutdown-sessions
+    default-server {checks} on-marked-down shutdown-sessions
 {primary}
 listen replicas
-    bind 127.0.0.1:{replica_port}
+    bind {address}:{replica_port}
     option httpchk OPTIONS /replica
     http-check expect status 200
-    default-server inter 250ms fall 2 rise 1 on-marked-down shutdown-sessions
+    default-server {checks} on-marked-down shutdown-sessions
 {replicas}
 """
 
 
 class Haproxy:
-    def __init__(self, cluster):
-        self.port, self.replica_port = free_port(), free_port()
-        servers = "\n".join(f"    server {member.name} 127.0.0.1:{member.port} maxconn 50 check port {member.api_port}"
-                            for member in cluster)
-        self._file = f"{cluster.directory}/haproxy.cfg"
+    def __init__(self, cluster, host=None, ports=(5000, 5001), checks="inter 250ms fall 2 rise 1"):
+        self.host = host or Loopback()
+        self.port, self.replica_port = (self.host.port(port) for port in ports)
+        servers = "\n".join(
+            f"    server {member.name} {member.host.address}:{member.port} maxconn 50 check port {member.api_port}"
+            for member in cluster)
+        self._file = f"{cluster.directory}/haproxy-{self.port}.cfg"
         with open(self._file, "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(port=self.port, replica_port=self.replica_port, primary=servers, replicas=servers))
-        self._log = f"{cluster.directory}/haproxy.log"
+            file.write(CONFIG.format(address=self.host.address, port=self.port, replica_port=self.replica_port,
+                                     checks=checks, primary=servers, replicas=servers))
+        self._log = f"{cluster.directory}/haproxy-{self.port}.log"
         self._process = None
 
     def start(self):
-        self._process = processes.start(["/usr/sbin/haproxy", "-db", "-f", self._file], self._log)
+        with self.host.inside():
+            self._process = processes.start(["/usr/sbin/haproxy", "-db", "-f", self._file], self._log)
         return self
 
     def stop(self):

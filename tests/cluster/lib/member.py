@@ -6,10 +6,11 @@ import signal
 import subprocess
 
 import psycopg2
+import psycopg2.extensions
 import yaml
 
 from . import processes, rest
-from .ports import free_port
+from .host import Loopback
 from .waiting import eventually
 
 SUPERUSER, PASSWORD = "postgres", "super-Secret 1"
@@ -23,17 +24,18 @@ def postgres_bin():
 
 
 class Member:
-    def __init__(self, cluster, name, kind, user=None):
+    def __init__(self, cluster, name, kind, user=None, host=None):
         self.cluster, self.name, self.kind = cluster, name, kind
+        self.host = host or Loopback()
         # Agents of ours run as root where the tests do; the peer has no way to run its server as somebody else.
         self.user = user or (None if kind.is_ours else processes.owner_name())
         self.directory = f"{cluster.directory}/{name}"
-        os.mkdir(self.directory, 0o755)
+        os.makedirs(self.directory, 0o755, exist_ok=True)
         processes.give_to_owner(self.directory)
         self.data = f"{self.directory}/data"
         self.file = f"{self.directory}/patroni.yml"
         self.log = f"{self.directory}/agent.log"
-        self.port, self.api_port = free_port(), free_port()
+        self.port, self.api_port = self.host.port(5432), self.host.port(8008)
         self.process = None
         self.config = self._config()
         self.write_config()
@@ -41,21 +43,21 @@ class Member:
     # -- configuration
 
     def _config(self):
-        cluster = self.cluster
+        cluster, address = self.cluster, self.host.address
         return {
             "scope": cluster.scope,
             "name": self.name,
-            "restapi": {"listen": f"127.0.0.1:{self.api_port}", "connect_address": f"127.0.0.1:{self.api_port}"},
-            "etcd3": {"hosts": [cluster.etcd.endpoint]},
+            "restapi": {"listen": f"{address}:{self.api_port}", "connect_address": f"{address}:{self.api_port}"},
+            "etcd3": {"hosts": cluster.etcd.endpoints},
             "bootstrap": {
                 "dcs": {**cluster.timing, "postgresql": {"use_pg_rewind": True, "parameters": cluster.parameters}},
                 "initdb": [{"encoding": "UTF8"}, {"locale": "C"}, {"auth": "md5"}, "data-checksums"],
-                "pg_hba": ["host all all 127.0.0.1/32 md5",
-                           "host replication replicator 127.0.0.1/32 md5"],
+                "pg_hba": [f"host all all {self.host.neighbours} md5",
+                           f"host replication replicator {self.host.neighbours} md5"],
             },
             "postgresql": {
-                "listen": f"127.0.0.1:{self.port}",
-                "connect_address": f"127.0.0.1:{self.port}",
+                "listen": f"{address}:{self.port}",
+                "connect_address": f"{address}:{self.port}",
                 "data_dir": self.data,
                 "bin_dir": postgres_bin(),
                 "pgpass": f"{self.directory}/pgpass",
@@ -78,7 +80,8 @@ class Member:
 
     def start(self, env=None):
         assert self.process is None or self.process.poll() is not None, f"{self.name} runs already"
-        self.process = processes.start(self.kind.command(self.file), self.log, self.user, env, self.directory)
+        with self.host.inside():
+            self.process = processes.start(self.kind.command(self.file), self.log, self.user, env, self.directory)
         return self
 
     @property
@@ -133,7 +136,7 @@ class Member:
         return parent if parent and "pgcastle-fence" in processes.command_line(parent) else None
 
     def connect(self, autocommit=True, **options):
-        connection = psycopg2.connect(host="127.0.0.1", port=self.port, user=SUPERUSER, password=PASSWORD,
+        connection = psycopg2.connect(host=self.host.address, port=self.port, user=SUPERUSER, password=PASSWORD,
                                       dbname="postgres", connect_timeout=5, application_name="lab", **options)
         connection.autocommit = autocommit
         return connection
@@ -169,7 +172,7 @@ class Member:
     # -- its REST interface
 
     def api(self, method, path, body=None, **options):
-        return rest.call(self.api_port, method, path, body, **options)
+        return rest.call(self.api_port, method, path, body, address=self.host.address, **options)
 
     def status(self, path):
         try:
@@ -183,4 +186,7 @@ class Member:
     def streams_from(self, leader):
         timeline = leader.value("SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int")
         rows = self.sql("SELECT received_tli, status, conninfo FROM pg_stat_wal_receiver")
-        return bool(rows) and rows[0][:2] == (timeline, "streaming") and f"port={leader.port}" in rows[0][2]
+        if not rows or rows[0][:2] != (timeline, "streaming"):
+            return False
+        upstream = psycopg2.extensions.parse_dsn(rows[0][2])
+        return (upstream["host"], upstream["port"]) == (leader.host.address, str(leader.port))

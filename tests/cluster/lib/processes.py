@@ -86,9 +86,14 @@ def parent_of(pid):
     return found[1] if found else None
 
 
-def alive(pid):
+def state(pid):
+    """The letter of /proc; X for one that is gone."""
     found = _stat(pid)
-    return found is not None and found[0] not in "ZX"
+    return found[0] if found else "X"
+
+
+def alive(pid):
+    return state(pid) not in "ZX"
 
 
 def command_line(pid):

@@ -20,8 +20,8 @@ class Answer:
         return f"{self.status} {self.body[:300]!r}"
 
 
-def call(port, method, path, body=None, timeout=60.0, user=None, headers=None):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+def call(port, method, path, body=None, timeout=60.0, user=None, headers=None, address="127.0.0.1"):
+    connection = http.client.HTTPConnection(address, port, timeout=timeout)
     sent = dict(headers or {})
     if body is not None and not isinstance(body, (str, bytes)):
         body = json.dumps(body)

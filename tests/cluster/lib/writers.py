@@ -1,7 +1,8 @@
 """Clients that write and remember what was acknowledged, and when.
 
-A NodeWriter is connected directly to one server and never asks who leads: it is how two writable servers would be
-seen. A MultiHostWriter is an application's client: a kept connection, that finds the primary again when it breaks.
+A NodeWriter is connected directly to one server, from the host of that server, and never asks who leads: it is how two
+writable servers would be seen. A MultiHostWriter is an application's client: a kept connection, that finds the primary
+again when it breaks. A FreshWriter is one that connects anew for every statement.
 """
 import threading
 import time
@@ -9,14 +10,18 @@ from collections import namedtuple
 
 import psycopg2
 
+from .host import Loopback
+from .ledger import doubles, longest_gap
 from .member import PASSWORD, SUPERUSER
 
-# One acknowledged insert: `sent` and `acked` on the monotonic clock, and the server's own word on its timeline.
-Ack = namedtuple("Ack", "id node timeline sent acked")
+# One acknowledged insert: `sent` and `acked` on the monotonic clock, and the server's own word on its timeline and on
+# the end of its WAL when the row was in (the commit itself follows).
+Ack = namedtuple("Ack", "id node timeline sent acked position")
 
 TABLE = "CREATE TABLE IF NOT EXISTS lab (id bigint PRIMARY KEY, written_by text NOT NULL)"
 INSERT = """INSERT INTO lab VALUES (%s, %s)
-            RETURNING ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int"""
+            RETURNING ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int,
+                      (pg_current_wal_insert_lsn() - '0/0')::bigint"""
 QUIET = "-c log_min_messages=panic"  # hundreds of refusals a second would bury the server log
 PAUSE = 0.002  # between two inserts: three writers and three servers share the machine's cores
 
@@ -30,8 +35,11 @@ def _next_id():
 
 
 class _Writer:
-    def __init__(self, name):
+    pause = PAUSE
+
+    def __init__(self, name, host=None):
         self.name = name
+        self.host = host or Loopback()
         self.acks, self.errors = [], []
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -50,16 +58,21 @@ class _Writer:
         raise NotImplementedError
 
     def _run(self):
-        while not self._end.is_set():
-            try:
-                if self._connection is None:
-                    self._connection = self._connect()
-                    self._connection.autocommit = True
-                self._insert()
-                time.sleep(PAUSE)
-            except psycopg2.Error as error:
-                self._failed(error)
-        self._drop()
+        with self.host.inside():
+            while not self._end.is_set():
+                try:
+                    if self._connection is None:
+                        self._connection = self._connect()
+                        self._connection.autocommit = True
+                    self._insert()
+                    self._after()
+                    time.sleep(self.pause)
+                except psycopg2.Error as error:
+                    self._failed(error)
+            self._drop()
+
+    def _after(self):
+        """What follows an acknowledged insert."""
 
     def _insert(self):
         number = _next_id()
@@ -67,7 +80,8 @@ class _Writer:
             sent = time.monotonic()
             cursor.execute(INSERT, (number, self.name))
             acked = time.monotonic()
-            self.acks.append(Ack(number, self.name, cursor.fetchone()[0], sent, acked))
+            timeline, position = cursor.fetchone()
+            self.acks.append(Ack(number, self.name, timeline, sent, acked, position))
 
     def _failed(self, error):
         self.errors.append((time.monotonic(), str(error).strip()))
@@ -91,17 +105,17 @@ class _Writer:
 
 class NodeWriter(_Writer):
     def __init__(self, member):
-        super().__init__(member.name)
+        super().__init__(member.name, member.host)
         self._member = member
 
     def _connect(self):
-        return psycopg2.connect(host="127.0.0.1", port=self._member.port, user=SUPERUSER, password=PASSWORD,
+        return psycopg2.connect(host=self._member.host.address, port=self._member.port, user=SUPERUSER, password=PASSWORD,
                                 dbname="postgres", connect_timeout=3, application_name="lab writer", options=QUIET)
 
 
 class MultiHostWriter(_Writer):
-    def __init__(self, dsn):
-        super().__init__("client")
+    def __init__(self, dsn, name="client", host=None):
+        super().__init__(name, host)
         self._dsn = dsn
 
     @staticmethod
@@ -113,9 +127,14 @@ class MultiHostWriter(_Writer):
 
     def longest_gap(self, since, until=None):
         """The longest time without an acknowledged insert, in seconds; `since` is a time on the monotonic clock."""
-        until = until or time.monotonic()
-        times = [since] + [ack.acked for ack in list(self.acks) if since <= ack.acked <= until] + [until]
-        return max(later - earlier for earlier, later in zip(times, times[1:]))
+        return longest_gap(list(self.acks), since, until or time.monotonic())
+
+
+class FreshWriter(MultiHostWriter):
+    """A connection for each statement."""
+
+    def _after(self):
+        self._drop()
 
 
 class Load:
@@ -156,20 +175,13 @@ class Load:
 
     def expect_never_two_primaries(self):
         """Every timeline was written by one server, and once a newer one was, the older never again."""
-        direct = sorted((ack for writer in self.nodes for ack in writer.acks), key=lambda ack: ack.acked)
-        writers_of, first_acked = {}, {}
-        for ack in direct:
-            writers_of.setdefault(ack.timeline, set()).add(ack.node)
-            first_acked.setdefault(ack.timeline, ack)
-        for timeline, nodes in writers_of.items():
-            assert len(nodes) == 1, f"timeline {timeline} was written by {sorted(nodes)}"
-        for ack in direct:
-            for timeline, first in first_acked.items():
-                if timeline > ack.timeline and ack.sent > first.acked:
-                    raise AssertionError(
-                        f"two writable servers: {ack.node} accepted {ack.id} on timeline {ack.timeline} "
-                        f"{(ack.sent - first.acked) * 1000:.1f} ms after {first.node} had accepted {first.id} "
-                        f"on timeline {timeline}")
+        found = doubles([ack for writer in self.nodes for ack in writer.acks])
+        if found:
+            double = found[0]
+            raise AssertionError(
+                f"two writable servers: {double.ack.node} accepted {double.ack.id} on timeline {double.ack.timeline} "
+                f"{double.after * 1000:.1f} ms after {double.first.node} had accepted {double.first.id} on timeline "
+                f"{double.first.timeline}, and {len(found) - 1} more")
 
     def lost(self):
         """The acknowledged rows that the present primary does not have."""
