@@ -204,6 +204,9 @@ Task<> Agent::observe() {
         }
     } else if (instance.process == ProcessState::stopped && instance.ended_by_itself && memory_.was_primary && !memory_.crashed_at) {
         memory_.crashed_at = executor_.now();
+        if (executor_.now() >= memory_.last_crash + core::crash_loop_window) memory_.crashes = 0;
+        memory_.last_crash = executor_.now();
+        ++memory_.crashes;
         memory_.must_compare = true;
         memory_.compared_with = {};
         log(Level::error, "PostgreSQL ended by itself");

@@ -104,6 +104,7 @@ private:
     Task<Status> copy(core::Action::Kind kind, core::Upstream source, Revision epoch, CancelToken cancel);
     Task<Status> set_aside();
     Task<Status> find_crash_end();
+    Task<> find_crash_end_aside();
     Task<Status> demote(core::Action::Demote how, std::optional<Revision> epoch);
     Task<Status> stop_and_release(std::optional<Revision> epoch, BootTime deadline);
     Task<> kill_server();
@@ -158,6 +159,7 @@ private:
     bool fatal_ = false;
     bool stopping_ = false;
     bool refreshing_ = false;
+    bool finding_crash_end_ = false;
     std::uint64_t cycles_begun_ = 0, cycles_ended_ = 0;
     Signal cycle_ended_;
     bool leaving_ = false;

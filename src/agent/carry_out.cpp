@@ -59,8 +59,12 @@ Task<> Agent::carry_out(core::Decision decision) {
             });
             break;
         case Action::Kind::crash_end:
-            worker_.fresh_token();
-            worker_.start(Activity::crash_end, find_crash_end(), [](const Status&) {});
+            if (worker_.idle()) {
+                worker_.fresh_token();
+                worker_.start(Activity::crash_end, find_crash_end(), [](const Status&) {});
+            } else if (!std::exchange(finding_crash_end_, true)) {  // beside the server's own recovery, which only reads the WAL
+                scope_.spawn(find_crash_end_aside());
+            }
             break;
         case Action::Kind::set_aside:
             worker_.fresh_token();
@@ -102,7 +106,7 @@ Task<> Agent::carry_out(core::Decision decision) {
             worker_.start(Activity::promote, promote(*epoch, token), [this, e = *epoch](const Status& status) {
                 if (status) return;
                 log(Level::error, "promote: " + status.error().message);
-                if (status.error().code != Errc::cancelled) memory_.promote_failed = e;
+                memory_.promote_failed = e;
             });
             break;
         }

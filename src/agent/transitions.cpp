@@ -185,6 +185,13 @@ Task<Status> Agent::find_crash_end() {
     co_return end ? Status(Done{}) : Status(end.error());
 }
 
+Task<> Agent::find_crash_end_aside() {
+    auto found = co_await find_crash_end();
+    if (!found) log(Level::warning, "the last record of the crashed server: " + found.error().message);
+    finding_crash_end_ = false;
+    wake_.notify();
+}
+
 // Ends the server at once and for sure, whatever it is doing.
 Task<> Agent::kill_server() {
     const bool was_primary = server_.view().running_primary() || fence_.state().armed;

@@ -49,6 +49,8 @@ struct Memory {
     Revision stood_back{};           // the epoch that we gave up in a switchover: let the others go first
     BootTime stood_back_at{};
     BootTime last_failed_copy{};     // clone or rewind
+    int crashes = 0;                 // of a server that led, each within crash_loop_window of the one before
+    BootTime last_crash{};
     std::optional<Lsn> crash_end;    // end of the last valid record of the crashed server, once it is known
     Lsn last_position;               // of the local WAL, as last seen
     std::optional<BootTime> position_moved_at;  // when it was last seen to have moved on
@@ -113,6 +115,10 @@ struct Decision {
 };
 
 Decision decide(const Situation& situation);
+
+// A primary that has crashed this often in a row is not only started again: another member takes over, if one has it all.
+inline constexpr int crash_loop = 3;
+inline constexpr Duration crash_loop_window{300'000};
 
 // When a primary whose store does not answer begins to shut down, so that the fence finds nothing left to kill.
 BootTime demote_at(BootTime leader_until, Duration ttl);

@@ -79,17 +79,25 @@ Decision decide_in_activity(const Situation& s) {
     };
     const bool as_primary = s.activity == Activity::promote || s.activity == Activity::start_primary;
     if (as_primary && !is_owner(s)) return cancel(Reason::demoting_without_lock, what + " is cancelled: the leader lock is lost");
-    // Crash recovery may take longer than the users want to wait, if somebody else can go on without loss.
-    if (s.activity == Activity::start_primary && s.memory.crashed_at &&
-        s.now.boot >= *s.memory.crashed_at + s.settings.primary_start_timeout && s.memory.crash_end) {
-        if (!s.findings)
+    // Crash recovery, or a promotion, may take longer than the users want to wait, if somebody else can go on without loss.
+    std::optional<BootTime> at;
+    if (as_primary && !others_with_api(s).empty()) {
+        const bool promotes = s.activity == Activity::promote;
+        const BootTime begun = promotes ? s.activity_since : s.memory.crashed_at.value_or(s.activity_since);
+        const BootTime until = begun + (promotes ? std::max(s.settings.primary_start_timeout, promote_patience) : s.settings.primary_start_timeout);
+        if (s.now.boot < until) {
+            at = until;
+        } else if (!promotes && !s.memory.crash_end) {
+            return act(Reason::investigating, "looking for the last record of the crashed server", {.kind = Action::Kind::crash_end});
+        } else if (!s.findings) {
             return act(Reason::investigating, "asking the members whether one can take over",
                        {.kind = Action::Kind::investigate, .members = others_with_api(s)});
-        if (possible({.others = s.findings->peers, .candidate = {}, .at_least = *s.memory.crash_end}))
-            return cancel(Reason::crash_handover, "crash recovery takes longer than primary_start_timeout: handing over");
+        } else if (possible({.others = s.findings->peers, .candidate = {},
+                             .at_least = promotes ? s.instance.position() : *s.memory.crash_end})) {
+            return promotes ? cancel(Reason::promote_stuck, "the promotion takes longer than primary_start_timeout: handing over")
+                            : cancel(Reason::crash_handover, "crash recovery takes longer than primary_start_timeout: handing over");
+        }
     }
-    std::optional<BootTime> at;
-    if (s.activity == Activity::start_primary && s.memory.crashed_at) at = *s.memory.crashed_at + s.settings.primary_start_timeout;
     if (is_owner(s)) return wait(Reason::action_in_progress, "updated leader lock during " + what, at);
     return wait(Reason::action_in_progress, what + " in progress", at);
 }

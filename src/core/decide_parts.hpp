@@ -35,6 +35,13 @@ inline Decision act(Reason reason, std::string text, Action action) { return {re
 
 std::vector<Member> others_with_api(const Situation& s);
 
+inline Decision promotion_failed() {
+    return act(Reason::promote_failed_releasing, "removed leader key: the promotion failed", {.kind = Action::Kind::release_lock});
+}
+
+// How long a promotion may take at least, whatever primary_start_timeout says of servers that crashed.
+constexpr Duration promote_patience{30'000};
+
 // How long a copy or start that failed is left alone before the next try.
 constexpr Duration retry_pause{5000};
 

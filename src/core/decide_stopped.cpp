@@ -23,15 +23,20 @@ Decision restart_in_place(const Situation& s) {
     if (s.memory.failed_starts > 0)
         return act(Reason::start_failed_releasing, "removed leader key after trying and failing to start postgres",
                    {.kind = Action::Kind::release_lock});
-    // primary_start_timeout 0: hand over at once, but only to somebody who has all that was flushed here.
-    if (s.settings.primary_start_timeout == Duration{0} && s.memory.crashed_at && !others_with_api(s).empty()) {
+    // primary_start_timeout 0, or a server that crashes again and again: hand over, but only to somebody who has all that
+    // was flushed here.
+    const bool loops = s.memory.crashes >= crash_loop;
+    if ((s.settings.primary_start_timeout == Duration{0} || loops) && s.memory.crashed_at && !others_with_api(s).empty()) {
         if (!s.memory.crash_end)
             return act(Reason::investigating, "looking for the last record of the crashed server", {.kind = Action::Kind::crash_end});
         if (!s.findings)
             return act(Reason::investigating, "asking the members whether one can take over",
                        {.kind = Action::Kind::investigate, .members = others_with_api(s)});
         if (possible({.others = s.findings->peers, .candidate = {}, .at_least = *s.memory.crash_end}))
-            return act(Reason::crash_handover, "stopped PostgreSQL to fail over after a crash", {.kind = Action::Kind::release_lock});
+            return act(Reason::crash_handover,
+                       loops ? "PostgreSQL crashed " + std::to_string(s.memory.crashes) + " times in a row: handing over"
+                             : "stopped PostgreSQL to fail over after a crash",
+                       {.kind = Action::Kind::release_lock});
     }
     if (!confirmed(s)) return wait(Reason::lock_without_confirmation, "waiting for the leader lock to be confirmed");
     return act(Reason::restarting_after_failure, "starting primary after failure", {.kind = Action::Kind::start_primary});
@@ -41,6 +46,7 @@ Decision restart_in_place(const Situation& s) {
 
 Decision decide_stopped(const Situation& s) {
     if (is_owner(s)) {
+        if (s.memory.promote_failed == *s.epoch) return promotion_failed();
         if (ended_as_primary(s.instance)) return restart_in_place(s);
         if (s.memory.failed_starts > 0)
             return act(Reason::start_failed_releasing, "removed leader key after trying and failing to start postgres",

@@ -91,6 +91,14 @@ Case leader() {
     return c;
 }
 
+// ... and has been promoting its server for a while.
+void promotes(Case& c, Duration since) {
+    c.s.instance.in_recovery = true;
+    c.s.instance.received = c.s.instance.replayed = Lsn{9000};
+    c.s.activity = Activity::promote;
+    c.s.activity_since = now - since;
+}
+
 Case standby() {
     Case c = cluster_of_three();
     c.s.me = "n2";
@@ -142,6 +150,22 @@ TEST(Decide, TheLeader) {
          Reason::lock_without_confirmation},
         {"promotion failed in this epoch", [](Case& c) { c.s.instance.in_recovery = true; c.s.memory.promote_failed = Revision{10}; },
          Reason::promote_failed_releasing, Kind::release_lock},
+        {"promotion failed, and the server is down",
+         [](Case& c) {
+             c.s.instance.process = ProcessState::stopped;
+             c.s.instance.standby_signal = true;
+             c.s.memory.promote_failed = Revision{10};
+         },
+         Reason::promote_failed_releasing, Kind::release_lock},
+        {"promotion within its time",
+         [](Case& c) { promotes(c, 299s); }, Reason::action_in_progress},
+        {"promotion over its time: asks", [](Case& c) { promotes(c, 301s); }, Reason::investigating, Kind::investigate},
+        {"promotion over its time, another has it all",
+         [](Case& c) { promotes(c, 301s); c.s.findings = Findings{{answer("n2", 9000)}, {}}; }, Reason::promote_stuck, Kind::cancel_activity},
+        {"promotion over its time, nobody has it all",
+         [](Case& c) { promotes(c, 301s); c.s.findings = Findings{{answer("n2", 8999)}, {}}; }, Reason::action_in_progress},
+        {"promotion with primary_start_timeout 0 still gets half a minute",
+         [](Case& c) { promotes(c, 29s); c.s.settings.primary_start_timeout = 0s; }, Reason::action_in_progress},
         {"deadline passed", [](Case& c) { c.s.leader_until = now; }, Reason::demoting_without_lock, Kind::demote},
         {"another took the lock", [](Case& c) { c.cluster.leader = LeaderKey{"n2", Revision{20}, LeaseId{'2'}}; },
          Reason::demoting_without_lock, Kind::demote},
@@ -213,6 +237,29 @@ TEST(Decide, TheLeadersServerIsDown) {
              c.s.findings = Findings{{answer("n2", 9000)}, {}};
          },
          Reason::crash_handover, Kind::cancel_activity},
+        {"recovery over the timeout: first the last record",
+         [](Case& c) { c.s.activity = Activity::start_primary; c.s.memory.crashed_at = now - 301s; }, Reason::investigating, Kind::crash_end},
+        {"recovery over the timeout, nobody has it all",
+         [](Case& c) {
+             c.s.activity = Activity::start_primary;
+             c.s.memory.crashed_at = now - 301s;
+             c.s.memory.crash_end = Lsn{9001};
+             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+         },
+         Reason::action_in_progress},
+        {"recovery over the timeout, alone",
+         [](Case& c) { c.s.activity = Activity::start_primary; c.s.memory.crashed_at = now - 301s; std::erase_if(c.cluster.members, [](const auto& m) { return m.first != "n1"; }); },
+         Reason::action_in_progress},
+        {"a start after a restart of the agent, over the timeout",
+         [](Case& c) { c.s.activity = Activity::start_primary; c.s.memory.crashed_at.reset(); c.s.activity_since = now - 301s; },
+         Reason::investigating, Kind::crash_end},
+        {"the third crash in a row: first the last record", [](Case& c) { c.s.memory.crashes = 3; }, Reason::investigating, Kind::crash_end},
+        {"the third crash in a row, one has it all",
+         [](Case& c) { c.s.memory.crashes = 3; c.s.memory.crash_end = Lsn{9000}; c.s.findings = Findings{{answer("n2", 9000)}, {}}; },
+         Reason::crash_handover, Kind::release_lock},
+        {"the third crash in a row, nobody has it all",
+         [](Case& c) { c.s.memory.crashes = 3; c.s.memory.crash_end = Lsn{9001}; c.s.findings = Findings{{answer("n2", 9000)}, {}}; },
+         Reason::restarting_after_failure, Kind::start_primary},
         {"recovery, and the lock is lost", [](Case& c) { c.s.activity = Activity::start_primary; c.cluster.leader.reset(); },
          Reason::demoting_without_lock, Kind::cancel_activity},
         {"a standby that took the lock and crashed",

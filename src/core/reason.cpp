@@ -37,6 +37,7 @@ std::string_view name_of(Reason reason) {
         case Reason::race_backoff: return "race_backoff";
         case Reason::leading: return "leading";
         case Reason::promoting: return "promoting";
+        case Reason::promote_stuck: return "promote_stuck";
         case Reason::promote_failed_releasing: return "promote_failed_releasing";
         case Reason::switchover: return "switchover";
         case Reason::switchover_impossible: return "switchover_impossible";

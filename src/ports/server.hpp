@@ -53,7 +53,7 @@ public:
     virtual Task<Status> stop(StopMode mode, BootTime deadline) = 0;
 
     virtual Task<Status> checkpoint(BootTime deadline) = 0;
-    // The end of the last valid WAL record of the stopped server: what it may have acknowledged lies before it.
+    // The end of the last valid WAL record of a server that is stopped, or still recovers from its crash: what it may have acknowledged lies before it.
     virtual Task<Result<Lsn>> last_record(BootTime deadline) = 0;
     // Applies the dynamic configuration: rewrites files, reloads; changes that need a restart show in
     // view().pending_restart. `role_primary`: which role's parameters apply.

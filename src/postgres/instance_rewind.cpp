@@ -120,7 +120,8 @@ Task<Result<ports::Server::Divergence>> Instance::compare(core::Upstream source,
 
 Task<Result<Lsn>> Instance::last_record(BootTime deadline) {
     co_await process_.refresh(deadline);
-    if (process_.pid() != 0) co_return Error{Errc::conflict, "PostgreSQL runs"};
+    // While it recovers from a crash it writes no WAL; and if it is through a moment from now, the answer is only too far.
+    if (process_.state() == core::ProcessState::running) co_return Error{Errc::conflict, "PostgreSQL runs"};
     const auto& control = process_.files().control;
     if (!control) co_return Error{Errc::failed, "there is no control file"};
     const Timeline timeline = number(control->min_recovery_timeline) > number(control->timeline)
