@@ -107,6 +107,11 @@ Task<Status> Instance::run_bootstrap(CancelToken cancel) {
         WantedConfig normal = wanted();
         CASTLE_CO_CHECK(co_await writer_.write(normal));
         CASTLE_CO_CHECK(process_.signal(SIGHUP));
+    } else {
+        // The first copies begin in a moment, and each waits for a checkpoint that takes its time for every dirty page.
+        // Nobody uses this server yet: one at full speed now leaves those nothing to write.
+        auto flushed = co_await checkpoint(site_.in(query_patience));
+        if (!flushed) site_.warn(flushed.error().message);
     }
     auto saved = co_await writer_.back_up();
     if (!saved) site_.warn("copy the configuration of PostgreSQL: " + saved.error().message);
