@@ -313,11 +313,13 @@ Task<std::optional<core::Decision>> Agent::decide_with_findings() {
 void Agent::note(const core::Decision& decision, bool heartbeat) {
     ++decided_[static_cast<std::size_t>(decision.reason)];
     const bool same = last_decision_ && last_decision_->reason == decision.reason && last_decision_->text == decision.text;
-    if (heartbeat || !same) {
-        if (heartbeat && cluster_)
-            log(Level::info, "Lock owner: " + (cluster_->leader ? cluster_->leader->name : std::string("None")) + "; I am " + options_.name);
-        log(Level::info, (settings_.pause ? "PAUSE: " : "") + decision.text + (same ? "" : " [" + std::string(name_of(decision.reason)) + "]"));
-    }
+    // Nothing but a human ends this: it is told once, and loud.
+    const bool needs_help = decision.reason == core::Reason::data_unreadable;
+    if (heartbeat && cluster_)
+        log(Level::info, "Lock owner: " + (cluster_->leader ? cluster_->leader->name : std::string("None")) + "; I am " + options_.name);
+    if (!same || (heartbeat && !needs_help))
+        log(needs_help ? Level::error : Level::info,
+            (settings_.pause ? "PAUSE: " : "") + decision.text + (same ? "" : " [" + std::string(name_of(decision.reason)) + "]"));
     last_decision_ = decision;
 }
 

@@ -60,6 +60,16 @@ std::string local_host(const std::string& listen_addresses) {
     return all.empty() ? "localhost" : std::string(trim(all[0]));
 }
 
+// One text for whoever finds it, and both versions in it.
+std::string wrong_major(const Site& site, int major) {
+    const auto program = site.programs.path("postgres");
+    const std::string where = program ? program->substr(0, program->rfind('/')) : site.options.bin_dir;
+    return "the data directory " + site.options.data_dir + " belongs to PostgreSQL " + std::to_string(major) +
+           ", but the programs in " + where + " are version " + std::to_string(site.version.major()) +
+           "; correct postgresql.bin_dir and restart the agent, run pg_upgrade, or move the directory away to have this "
+           "member cloned anew";
+}
+
 }  // namespace
 
 Task<Result<std::unique_ptr<Instance>>> Instance::open(io::Loop& loop, InstanceOptions options, Launcher& launcher,
@@ -73,12 +83,9 @@ Task<Result<std::unique_ptr<Instance>>> Instance::open(io::Loop& loop, InstanceO
     CASTLE_CO_TRY(const Version version, co_await ask_version(programs, loop));
     auto look_at_files = [path = options.data_dir]() -> Result<DataDirState> { return read_data_dir(path); };
     CASTLE_CO_TRY(const DataDirState files, co_await loop.on_worker(std::move(look_at_files), loop.now() + 30s));
-    if (files.major != 0 && files.major != version.major())
-        co_return Error{Errc::invalid, "the data directory " + options.data_dir + " belongs to PostgreSQL " +
-                                           std::to_string(files.major) + ", but the programs are version " +
-                                           std::to_string(version.major()) +
-                                           "; correct postgresql.bin_dir or run pg_upgrade"};
     Site site{loop, journal, std::move(options), std::move(programs), version};
+    if (files.major != 0 && files.major != version.major())
+        co_return Error{Errc::invalid, wrong_major(site, files.major)};
     std::unique_ptr<Instance> instance(new Instance(std::move(site), launcher));
     co_await instance->process_.refresh(loop.now() + 30s);
     instance->sync_view();
@@ -116,6 +123,11 @@ void Instance::sync_view() {
     const core::Instance before = view_;
     view_.data = files.kind;
     view_.data_problem = files.problem;
+    // It was replaced, or upgraded, while we were here.
+    if (files.kind == core::DataDir::present && files.major != site_.version.major() && process_.pid() == 0) {
+        view_.data = core::DataDir::unreadable;
+        view_.data_problem = wrong_major(site_, files.major);
+    }
     view_.standby_signal = files.standby_signal;
     view_.control = files.control ? std::optional(to_core(*files.control)) : std::nullopt;
     view_.process = process_.state();

@@ -44,13 +44,13 @@ Task<std::string> Instance::why_not_started(std::vector<std::string> argv, std::
 
 Task<Status> Instance::start(WantedConfig wanted, CancelToken cancel) {
     co_await process_.refresh(site_.in(10s));
+    sync_view();
     const DataDirState& files = process_.files();
     if (process_.pid() != 0)
         co_return Error{Errc::conflict, "PostgreSQL runs already (process " + std::to_string(process_.pid()) + ")"};
     if (files.kind != core::DataDir::present)
         co_return Error{Errc::failed, files.problem.empty() ? "the data directory is empty" : files.problem};
-    if (files.major != site_.version.major())
-        co_return Error{Errc::invalid, "the data directory belongs to PostgreSQL " + std::to_string(files.major)};
+    if (files.major != site_.version.major()) co_return Error{Errc::invalid, view_.data_problem};
     if (cancel.cancelled()) co_return Error{Errc::cancelled, "the start was given up"};
 
     CASTLE_CO_TRY(const std::string program, site_.programs.path("postgres"));

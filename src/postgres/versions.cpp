@@ -41,10 +41,11 @@ Result<int> parse_pg_version_file(std::string_view content) {
     std::string_view rest = trim(content);
     if (rest.empty()) return Error{Errc::invalid, "PG_VERSION is empty"};
     const int major = take_number(rest);
-    if (rest.starts_with('.'))
-        return Error{Errc::invalid, "PostgreSQL " + std::string(trim(content)) + " is not supported"};
+    if (rest.starts_with('.')) {  // before 10
+        rest.remove_prefix(1);
+        take_number(rest);
+    }
     if (!rest.empty() || major == 0) return Error{Errc::invalid, "PG_VERSION holds no version"};
-    CASTLE_CHECK(supported(major));
     return major;
 }
 

@@ -36,7 +36,7 @@ inline constexpr int newest_major = 18;
 // "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", "18beta1" included. Errc::invalid for versions that are not
 // supported, with the way out.
 Result<Version> parse_version(std::string_view program_output);
-// The content of PG_VERSION: "15\n".
+// The major version in PG_VERSION, "15\n"; of "9.6\n" it is 9. Also of those that are not supported.
 Result<int> parse_pg_version_file(std::string_view content);
 
 }  // namespace castle::postgres

@@ -2,10 +2,12 @@
 """What people get wrong: each has a clear message with the way out, and damages nothing."""
 import os
 import shutil
+import signal
 import subprocess
 
 from lib import agents, processes
 from lib.case import ClusterCase, main
+from lib.ctl import Ctl
 from lib.member import Member
 from lib.waiting import eventually
 
@@ -172,7 +174,8 @@ class Mistakes(ClusterCase):
 
     # -- passwords
 
-    def test_a_wrong_replication_password_is_told_and_mended_by_a_reload(self):
+    def locked_out(self):
+        """A new member that cannot copy the leader, and whose file has been corrected since."""
         member = self.another("locked-out")
         right = member.config["postgresql"]["authentication"]["replication"]["password"]
         member.config["postgresql"]["authentication"]["replication"]["password"] = "wrong-one"
@@ -184,8 +187,22 @@ class Mistakes(ClusterCase):
         self.assertNotIn("wrong-one", member.log_text())
         member.config["postgresql"]["authentication"]["replication"]["password"] = right
         member.write_config()
+        return member
+
+    def test_a_corrected_replication_password_reaches_the_next_copy_by_a_reload_over_rest(self):
+        member = self.locked_out()
         self.assertEqual(member.api("POST", "/reload", {}).status, 202)
-        member.wait_streaming_from(self.leader, within=90)
+        member.wait_streaming_from(self.leader, within=60)
+
+    def test_a_corrected_replication_password_reaches_the_next_copy_by_a_signal(self):
+        member = self.locked_out()
+        processes.send(member.agent_pid, signal.SIGHUP)
+        member.wait_streaming_from(self.leader, within=60)
+
+    def test_a_corrected_replication_password_reaches_the_next_copy_by_the_command_line(self):
+        member = self.locked_out()
+        Ctl(self.cluster, [agents.Castle().program])("reload", self.cluster.scope, member.name, "--force")
+        member.wait_streaming_from(self.leader, within=60)
 
     def test_a_wrong_superuser_password_is_told_and_harms_nobody(self):
         replica = self.replica
@@ -230,7 +247,6 @@ class Mistakes(ClusterCase):
         def write(text):
             with open(version, "w", encoding="utf-8") as file:
                 file.write(text)
-        write("13\n")
 
         def mend():
             if replica.runs:
@@ -238,13 +254,29 @@ class Mistakes(ClusterCase):
             write(right)
             replica.start()
         self.addCleanup(mend)
-        mark = replica.log_mark()
         control = fingerprint(f"{replica.data}/global")
-        replica.start()
-        self.assertEqual(replica.process.wait(30), 1)
-        self.assertRegex(replica.log_text(mark), rf"CRITICAL: .*{replica.data}.*\b13\b.*\b{right.strip()}\b.*bin_dir")
+        for other in ("13", "11", "9.6"):  # supported, and long gone
+            write(f"{other}\n")
+            mark = replica.log_mark()
+            replica.start()
+            self.assertEqual(replica.process.wait(30), 1)
+            self.assertRegex(replica.log_text(mark), rf"CRITICAL: .*{replica.data}.* PostgreSQL {other.split('.', 1)[0]}, "
+                                                     rf".* version {right.strip()}; correct postgresql\.bin_dir")
         self.assertEqual(fingerprint(f"{replica.data}/global"), control)
         self.assertEqual(self.cluster.leader(), self.leader)
+
+    def test_a_directory_with_files_of_others_is_told_once_and_left_alone(self):
+        member = self.another("occupied")
+        os.mkdir(member.data)
+        with open(f"{member.data}/thesis.txt", "w", encoding="utf-8") as file:
+            file.write("the only copy")
+        before = fingerprint(member.data)
+        member.start()
+        eventually("some cycles have passed", lambda: member.log_text().count("Lock owner:") > 4, within=30)
+        told = [line for line in member.log_text().splitlines() if "data directory is not usable" in line]
+        self.assertEqual(len(told), 1, told)
+        self.assertRegex(told[0], rf" ERROR: .*{member.data} is not empty and .*postgresql\.data_dir, or empty this one")
+        self.assertEqual(fingerprint(member.data), before)
 
     def test_a_server_that_does_not_accept_its_configuration_gives_up_the_leadership(self):
         cluster, old = self.cluster, self.leader
