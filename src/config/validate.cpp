@@ -65,12 +65,19 @@ private:
         // A file that asks for the fence by name may have the shorter timeouts that it makes safe.
         Section castle(document_, "castle");
         const bool fenced = castle.find("fence") && local_.castle.fence;
-        const auto at_least = [&](std::string_view key, Duration value, std::int64_t seconds) {
-            if (value < std::chrono::seconds(seconds)) dcs.mistake(key, "must be at least " + std::to_string(seconds));
+        const auto at_least = [&](std::string_view key, Duration value, std::int64_t seconds, std::int64_t behind_fence) {
+            if (value >= std::chrono::seconds(fenced ? behind_fence : seconds)) return;
+            std::string text = "must be at least " + std::to_string(fenced ? behind_fence : seconds);
+            // Whoever asks for less probably wants just this.
+            if (!fenced && value >= std::chrono::seconds(behind_fence))
+                text += " (from " + std::to_string(behind_fence) +
+                        " on it is honoured while every member is pgcastle with a working fence; say \"castle: {fence: "
+                        "on}\" in this file to confirm that)";
+            dcs.mistake(key, text);
         };
-        at_least("ttl", settings.ttl, fenced ? 3 : 20);
-        at_least("loop_wait", settings.loop_wait, 1);
-        at_least("retry_timeout", settings.retry_timeout, fenced ? 1 : 3);
+        at_least("ttl", settings.ttl, 20, 3);
+        at_least("loop_wait", settings.loop_wait, 1, 1);
+        at_least("retry_timeout", settings.retry_timeout, 3, 1);
         Section parameters(document_, "bootstrap.dcs.postgresql.parameters");
         for (const auto& [name, value] : parameters.map()) check_parameter(parameters, name, value);
     }
