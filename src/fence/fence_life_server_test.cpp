@@ -1,5 +1,6 @@
 // The rest of a fence's life with a real server: start, stop, crash, adoption, watchdog, addresses, two of everything.
 #include <gmock/gmock.h>
+#include <sys/file.h>
 
 #include "fence/fence_fixture.hpp"
 
@@ -38,6 +39,27 @@ TEST_P(FenceLife, AStoppedServerIsToldWithItsStatusAndTheDeadlineStays) {
     EXPECT_EQ(agent_->signal(SIGINT).answer, Answer::no_server);
     start_server_and_wait();
     EXPECT_EQ(agent_->ask(Kind::status).report.starts, 2U);
+}
+
+// A fence that is killed together with its agent cannot remove its cgroup, and its data directory may never come back.
+TEST_P(FenceLife, EmptyCgroupsOfDeadFencesAreRemovedByTheNext) {
+    start_server_and_wait();
+    if (cgroup_.empty()) return;
+    const fs::path parent = fs::path(cgroup_).parent_path();
+    const fs::path dead = parent / ("pgcastle-dead-" + std::to_string(::getpid()));
+    const fs::path held = parent / ("pgcastle-held-" + std::to_string(::getpid()));
+    fs::create_directory(dead);
+    fs::create_directory(held);
+    const int lock = ::open(held.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ASSERT_EQ(::flock(lock, LOCK_EX | LOCK_NB), 0);
+    ASSERT_EQ(agent_->signal(SIGINT).answer, Answer::ok);
+    ASSERT_TRUE(agent_->wait_for(Kind::server_exited, 20s));
+    start_server_and_wait();
+    EXPECT_FALSE(fs::exists(dead));
+    EXPECT_TRUE(fs::exists(held)) << "its fence has made it and is about to start a server in it";
+    EXPECT_TRUE(fs::exists(cgroup_));
+    ::close(lock);
+    ::rmdir(held.c_str());
 }
 
 // A backend that works on notices its postmaster's death only when it waits for something next. It would hold shared

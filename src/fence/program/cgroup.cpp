@@ -2,7 +2,10 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -87,6 +90,41 @@ bool each_own_directory(Visit visit) {
     return false;
 }
 
+// Fences that were killed together with their agents left their cgroups behind. One that is in use is locked by its
+// fence, or has processes in it and cannot be removed.
+void remove_abandoned(const char* parent) {
+    constexpr std::size_t size_at = 16, name_at = 19;  // in linux_dirent64
+    static std::array<char, 32 * 1024> entries;
+    const Descriptor directory{::open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    long got = 0;
+    while ((got = ::syscall(SYS_getdents64, directory.get(), entries.data(), entries.size())) > 0) {
+        std::uint16_t size = 0;
+        for (long at = 0; at < got; at += size) {
+            const char* entry = &entries[static_cast<std::size_t>(at)];
+            std::memcpy(&size, entry + size_at, sizeof size);
+            const char* name = entry + name_at;
+            if (!starts_with(name, "pgcastle-")) continue;
+            const Descriptor group{::openat(directory.get(), name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+            if (group && ::flock(group.get(), LOCK_EX | LOCK_NB) == 0)
+                (void)::unlinkat(directory.get(), name, AT_REMOVEDIR);
+        }
+    }
+}
+
+// Makes the cgroup and locks it, against fences that take it for abandoned while it is still empty.
+Descriptor make_locked(const char* path) {
+    Descriptor directory;
+    for (int tries = 0; tries < 10; ++tries) {
+        if (::mkdir(path, 0755) != 0 && errno != EEXIST) return {};
+        directory.reset(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        struct stat opened {}, there {};
+        if (directory && ::flock(directory.get(), LOCK_EX | LOCK_NB) == 0 && ::fstat(directory.get(), &opened) == 0 &&
+            ::stat(path, &there) == 0 && opened.st_ino == there.st_ino)
+            break;
+    }
+    return directory;
+}
+
 }  // namespace
 
 bool Cgroup::open(std::string_view name) {
@@ -94,8 +132,9 @@ bool Cgroup::open(std::string_view name) {
         const int length =
             std::snprintf(path_.data(), path_.size(), "%s/%.*s", parent, static_cast<int>(name.size()), name.data());
         if (length < 0 || static_cast<std::size_t>(length) >= path_.size()) return false;
-        if (::mkdir(path_.data(), 0755) != 0 && errno != EEXIST) return false;
-        Descriptor directory{::open(path_.data(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+        remove_abandoned(parent);
+        Descriptor directory = make_locked(path_.data());
+        if (!directory) return false;
         kill_.reset(::openat(directory.get(), "cgroup.kill", O_WRONLY | O_CLOEXEC));
         events_.reset(::openat(directory.get(), "cgroup.events", O_RDONLY | O_CLOEXEC));
         if (!kill_ || !events_) {

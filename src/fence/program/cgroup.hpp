@@ -15,8 +15,8 @@ namespace castle::fence {
 
 class Cgroup {
 public:
-    // Makes the cgroup of this name, or takes over what a dead fence left of it (and kills what still runs in there).
-    // False: there will be none.
+    // Makes the cgroup of this name, or takes over what a dead fence left of it (and kills what still runs in there);
+    // removes the empty ones that dead fences of other servers left. False: there will be none.
     bool open(std::string_view name);
     // After it is empty: removes it.
     void close();
