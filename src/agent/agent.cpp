@@ -14,7 +14,7 @@ using ports::Level;
 Agent::Agent(World world, Options options)
     : executor_(world.executor), clock_(world.clock), store_(world.store), server_(world.server), fence_(world.fence),
       peers_(world.peers), journal_(world.journal), options_(std::move(options)), view_(std::make_shared<core::AgentView>()),
-      lease_(executor_, store_, fence_, journal_, options_.name), worker_(executor_), scope_(executor_) {
+      lease_(executor_, store_, fence_, journal_, options_.name), roll_call_(executor_, peers_), worker_(executor_), scope_(executor_) {
     const auto wake_up = [this] { wake_.notify(); };
     on_store_ = store_.changed().subscribe([this] { store_moved(); });
     on_server_ = server_.changed().subscribe(wake_up);
@@ -284,8 +284,8 @@ Task<std::optional<core::Decision>> Agent::decide_with_findings() {
     core::Findings findings;
     // Their answers are compared with our position: measured before, or what we write meanwhile would look like their lag.
     if (server_.view().looked_at + core::position_age_max < executor_.now()) co_await server_.look(executor_.now() + look_patience);
-    const BootTime until = executor_.now() + Duration{2000};
-    findings.peers = co_await peers_.ask(decision.action.members, until);
+    const BootTime until = executor_.now() + Duration{2500};
+    findings.peers = co_await roll_call_.ask(decision.action.members);
     if (number(decision.action.lease) != 0) {
         auto ended = co_await store_.ended(decision.action.lease, std::max(until, executor_.now() + Duration{500}));
         if (ended) findings.lease_ended = *ended;

@@ -13,6 +13,7 @@
 
 #include "agent/lease_keeper.hpp"
 #include "agent/options.hpp"
+#include "agent/roll_call.hpp"
 #include "agent/worker.hpp"
 #include "core/decide.hpp"
 #include "ports/commands.hpp"
@@ -179,6 +180,7 @@ private:
     Signal view_changed_;
     Signal wake_;
     LeaseKeeper lease_;
+    RollCall roll_call_;
     Worker worker_;
     Signal::Subscription on_store_, on_server_, on_fence_, on_lease_, on_worker_;
     Scope scope_;  // last: its coroutines use what stands above

@@ -18,6 +18,7 @@ Task<> Agent::upkeep(bool heartbeat) {
     co_await run_scheduled_restart();
     publish();
     if (!read_ok_ || !cluster_) co_return;
+    if (heartbeat && cluster_->leader && !leads()) roll_call_.watch(cluster_, options_.name);
     const core::Instance& instance = server_.view();
     if (leads() && instance.running_primary() && !instance.read_failed) co_await write_status(heartbeat);
     if (instance.process == ProcessState::running && !instance.read_failed && worker_.idle() && settings_.use_slots) {
