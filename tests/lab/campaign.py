@@ -20,7 +20,7 @@ class Campaign:
     def __init__(self, kind, members, synchronous, time_limit):
         self.kind, self._members, self._synchronous = kind, members, synchronous
         self.outcomes = []
-        self._lab, self._timing = None, None
+        self._lab = self._made_for = None
         processes.become_subreaper(time_limit)
         print(f"{'fault':<28} {'timing':<9} {'verdict':<7} {'gap s':>7} {'kept':>7} {'fresh':>7} {'haproxy':>7} "
               f"{'tuned':>7} {'errors':>6} {'rows':>6} {'lost':>5} {'bytes of allowed':>18} {'whole s':>7}", flush=True)
@@ -28,7 +28,7 @@ class Campaign:
     def trial(self, fault, timing):
         began = time.monotonic()
         try:
-            lab = self._laboratory(timing)
+            lab = self._laboratory(timing, fault.wal_apart)
             trial = Trial(lab, fault)
             outcome = trial.run()
         except BaseException:
@@ -48,11 +48,12 @@ class Campaign:
         print(f"{len(self.outcomes) - len(failed)} passed, {len(failed)} failed", flush=True)
         return 1 if failed else 0
 
-    def _laboratory(self, timing):
-        if self._lab and self._timing != timing:
+    def _laboratory(self, timing, wal_apart):
+        if self._lab and self._made_for != (timing, wal_apart):
             self._end_laboratory()
         if not self._lab:
-            self._lab, self._timing = Laboratory(self.kind, self._members, settings(timing), self._synchronous), timing
+            self._made_for = timing, wal_apart
+            self._lab = Laboratory(self.kind, self._members, settings(timing), self._synchronous, wal_apart)
             self._lab.start()
         return self._lab
 

@@ -1,5 +1,7 @@
 """A cluster of tests/cluster, on hosts of its own: each with an etcd member, an agent, a fence and a PostgreSQL, and a
 host for the clients, with two HAProxy in front of the cluster."""
+import os
+
 import sandbox
 from lib import processes
 from lib.cluster import Cluster
@@ -7,7 +9,7 @@ from lib.haproxy import Haproxy
 from network import Network
 from store import EtcdCluster, Watch
 
-DISK = "1200m"
+DISKS = {"": "300m", "disk": "1200m", "wal": "500m"}  # below a host's folder: its own files, data, WAL if apart
 PARAMETERS = {"shared_buffers": "16MB", "max_wal_size": "128MB", "min_wal_size": "48MB", "wal_keep_size": "64MB"}
 
 # As our users have it in their haproxy.cfg, and as short as one would dare.
@@ -18,11 +20,17 @@ PATIENCE = "connect_timeout=2 tcp_user_timeout=2000 keepalives_idle=1 keepalives
 
 
 class Laboratory(Cluster):
-    def __init__(self, kind, members=3, timing=None, synchronous=False):
+    def __init__(self, kind, members=3, timing=None, synchronous=False, wal_apart=False):
         self.network = Network()
         if synchronous:
             timing = {**timing, "synchronous_mode": True}
         super().__init__(kind, members, timing=timing, parameters=PARAMETERS)
+        if wal_apart:
+            for member in self.members:
+                place = f"{self.wal_disk(member)}/pg_wal"
+                member.config["bootstrap"]["initdb"].append({"waldir": place})
+                member.config["postgresql"]["basebackup"] = [{"waldir": place}]
+                member.write_config()
         self.client_host = self.network.add_host("client")
         self.client_host.live_here()
         self.proxies = {
@@ -36,8 +44,11 @@ class Laboratory(Cluster):
 
     def make_host(self, name):
         host = self.network.add_host(name)
-        sandbox.mount("lab", host.directory, "tmpfs", options=f"mode=755,size={DISK}")
-        processes.give_to_owner(host.directory)
+        for folder, size in DISKS.items():
+            path = f"{host.directory}/{folder}".rstrip("/")
+            os.makedirs(path, exist_ok=True)
+            sandbox.mount("lab", path, "tmpfs", options=f"mode=755,size={size}")
+            processes.give_to_owner(path)
         return host
 
     def make_etcd(self):
@@ -61,6 +72,14 @@ class Laboratory(Cluster):
 
     def multi_host(self):
         return f"{super().multi_host()} {PATIENCE}"
+
+    @staticmethod
+    def data_disk(member):
+        return f"{member.host.directory}/disk"
+
+    @staticmethod
+    def wal_disk(member):
+        return f"{member.host.directory}/wal"
 
     def on(self, host):
         """The member that lives there."""

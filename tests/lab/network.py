@@ -164,6 +164,10 @@ class Host:
         shutil.rmtree(self.directory)
 
     @staticmethod
+    def disk(directory):
+        return f"{directory}/disk"
+
+    @staticmethod
     def port(usual):
         return usual
 

@@ -40,6 +40,7 @@ class Trial:
                                                     ("ttl", "loop_wait", "retry_timeout")))
         self.old = None
         self.began = self.at = self.thawed_at = None
+        self.impostor = None  # the name of a member whose server somebody else makes a primary
         self._marks = {}
         self._clean_ups = []
 
@@ -176,8 +177,20 @@ class Trial:
         except (NotInTime, psycopg2.Error, OSError) as error:
             wrong.append(f"the rows could not be counted: {error}")
 
+    def _by_hand(self, ack):
+        return ack.node == self.impostor and ack.acked >= self.at
+
     def _judge_doubles(self, direct):
-        outcome, found = self.outcome, ledger.doubles(direct)
+        outcome = self.outcome
+        if self.impostor:
+            own = [ack for ack in direct if self._by_hand(ack)]
+            direct = [ack for ack in direct if not self._by_hand(ack)]
+            last = max((ack.acked for ack in own), default=self.at) - self.at
+            outcome.notes.append(f"the server that somebody made a primary acknowledged {len(own)} inserts until "
+                                 f"{last * 1000:.0f} ms after that")
+            if last > self.fault.by_hand:
+                outcome.wrong.append(f"it was ended after {last:.3f} s only")
+        found = ledger.doubles(direct)
         if self.thawed_at:
             excused = [double for double in found if self.fault.pauses_machine
                        and self.thawed_at <= double.ack.acked <= self.thawed_at + AFTER_THAW]
@@ -198,13 +211,17 @@ class Trial:
         leader = lab.wait_leader()
         there = {row[0] for row in leader.sql("SELECT id FROM lab")}
         lost = [ack for ack in acks if ack.id not in there]
+        switches = history(leader)
+        if self.impostor:  # what it acknowledged, to whomever, was never the cluster's
+            theirs = {ack.timeline for ack in acks if self._by_hand(ack)}
+            lost = [ack for ack in lost if ack.acked < self.at or
+                    ack.timeline not in theirs and ack.timeline in switches]
         outcome.rows_lost = len(lost)
         if not lost:
             return
         if lab.timing.get("synchronous_mode"):
             outcome.wrong.append(f"{len(lost)} acknowledged rows lost in synchronous mode; the first: {lost[0]}")
             return
-        switches = history(leader)
         for timeline in {ack.timeline for ack in lost}:
             end = max(ack.position for ack in acks if ack.timeline == timeline)
             if timeline not in switches:

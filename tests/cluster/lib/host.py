@@ -14,5 +14,10 @@ class Loopback:
         return free_port()
 
     @staticmethod
+    def disk(directory):
+        """Where the server's data go, for a member whose files are in `directory`."""
+        return directory
+
+    @staticmethod
     def inside():
         return contextlib.nullcontext()

@@ -32,7 +32,7 @@ class Member:
         self.directory = f"{cluster.directory}/{name}"
         os.makedirs(self.directory, 0o755, exist_ok=True)
         processes.give_to_owner(self.directory)
-        self.data = f"{self.directory}/data"
+        self.data = f"{self.host.disk(self.directory)}/data"
         self.file = f"{self.directory}/patroni.yml"
         self.log = f"{self.directory}/agent.log"
         self.port, self.api_port = self.host.port(5432), self.host.port(8008)

@@ -32,6 +32,14 @@ def give_to_owner(path):
         os.chown(path, entry.pw_uid, entry.pw_gid)
 
 
+def start_unattended(*arguments, **options):
+    """One that nobody waits for, as those whose parent has ended: when it dies, it is gone."""
+    process = start(*arguments, **options)
+    with _lock:
+        _known.discard(process.pid)
+    return process
+
+
 def start(argv, log, user=None, env=None, cwd="/"):
     """Starts a program with both outputs appended to the file `log`; `user` other than ours needs root."""
     switch = {}
