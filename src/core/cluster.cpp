@@ -88,31 +88,6 @@ SyncState read_sync(const StoredValue& stored) {
     return sync;
 }
 
-ClusterStatus read_status(std::string_view text) {
-    ClusterStatus status;
-    if (const auto legacy = parse_uint(trim(text))) {
-        status.optime = Lsn{*legacy};
-        return status;
-    }
-    const json::value value = parse_json(text);
-    if (!value.is_object()) return status;
-    const json::object& object = value.get_object();
-    status.optime = Lsn{number_of(object, "optime")};
-    const auto unpacked = [&](std::string_view key) -> json::value {  // old writers put JSON into a string
-        const json::value* found = object.if_contains(key);
-        if (!found) return {};
-        return found->is_string() ? parse_json(found->get_string()) : *found;
-    };
-    if (const json::value slots = unpacked("slots"); slots.is_object())
-        for (const auto& [name, lsn] : slots.get_object())
-            if (const auto number = as_int(lsn); number && *number > 0)
-                status.slots[name] = Lsn{static_cast<std::uint64_t>(*number)};
-    if (const json::value retain = unpacked("retain_slots"); retain.is_array())
-        for (const json::value& name : retain.get_array())
-            if (name.is_string()) status.retain_slots.emplace_back(name.get_string());
-    return status;
-}
-
 std::optional<std::vector<HistoryLine>> read_history(std::string_view text) {
     const json::value value = parse_json(text);
     if (!value.is_array()) return std::nullopt;
@@ -237,6 +212,31 @@ Cluster read_cluster(const Snapshot& snapshot) {
         }
     }
     return cluster;
+}
+
+ClusterStatus read_status(std::string_view text) {
+    ClusterStatus status;
+    if (const auto legacy = parse_uint(trim(text))) {
+        status.optime = Lsn{*legacy};
+        return status;
+    }
+    const json::value value = parse_json(text);
+    if (!value.is_object()) return status;
+    const json::object& object = value.get_object();
+    status.optime = Lsn{number_of(object, "optime")};
+    const auto unpacked = [&](std::string_view key) -> json::value {  // old writers put JSON into a string
+        const json::value* found = object.if_contains(key);
+        if (!found) return {};
+        return found->is_string() ? parse_json(found->get_string()) : *found;
+    };
+    if (const json::value slots = unpacked("slots"); slots.is_object())
+        for (const auto& [name, lsn] : slots.get_object())
+            if (const auto number = as_int(lsn); number && *number > 0)
+                status.slots[name] = Lsn{static_cast<std::uint64_t>(*number)};
+    if (const json::value retain = unpacked("retain_slots"); retain.is_array())
+        for (const json::value& name : retain.get_array())
+            if (name.is_string()) status.retain_slots.emplace_back(name.get_string());
+    return status;
 }
 
 std::string write_status(const ClusterStatus& status) {

@@ -124,6 +124,7 @@ struct Cluster {
 Cluster read_cluster(const Snapshot& snapshot);
 bool valid_system_id(std::string_view text);  // digits only, ten at least
 
+ClusterStatus read_status(std::string_view text);
 std::string write_status(const ClusterStatus& status);
 std::string write_history(const std::vector<HistoryLine>& history);
 std::string write_leadership(const Leadership& leadership);

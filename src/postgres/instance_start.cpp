@@ -166,7 +166,9 @@ Task<Status> Instance::follow(std::optional<core::Upstream> upstream) {
     following_ = Following::of(upstream);
     role_ = role_for(false, upstream);
     CASTLE_CO_TRY(const WrittenConfig written, co_await writer_.write(wanted()));
-    if (!written.changed) co_return Done{};
+    // Files that said so already may be from an agent that died before it told the server.
+    const bool told = upstream ? view_.follows(*upstream) : !view_.upstream;
+    if (!written.changed && told) co_return Done{};
     CASTLE_CO_CHECK(process_.signal(SIGHUP));
     co_return Done{};
 }

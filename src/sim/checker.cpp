@@ -1,5 +1,7 @@
 #include "sim/checker.hpp"
 
+#include "core/settings.hpp"
+
 namespace castle::sim {
 namespace {
 constexpr Duration kill_time = 50ms;  // from the deadline until the last backend is dead
@@ -39,13 +41,20 @@ void Checker::server_changed(Postgres& server) {
 // What had been acknowledged before and is not in the log of the one who goes on is lost.
 void Checker::new_primary(Postgres& server) {
     ++promotions_;
+    const bool by_hand = std::exchange(asked_for_, false);
+    const core::StoredValue* status = store_.key("status");
+    const Lsn published = status ? core::read_status(status->value).optime : Lsn{};
+    const auto lag_max = static_cast<std::uint64_t>(core::Settings{}.maximum_lag_on_failover);
     for (auto& [branch, writes] : acknowledged_) {
         if (writes.empty() || includes(server.disk.wal, *branch, writes.back().end)) continue;
         std::uint64_t lost = 0;
+        bool too_old = false;
         while (!writes.empty() && !includes(server.disk.wal, *branch, writes.back().end)) {
             ++lost;
+            if (!by_hand && lag_bytes(published, writes.back().end) > lag_max) too_old = true;
             writes.pop_back();  // reported once
         }
+        if (too_old) violate("more is lost on " + server.name() + " than maximum_lag_on_failover and what was written after the last published position");
         lost_ += lost;
         world_.note(server.name(), "lacks %1 acknowledged writes", {static_cast<std::int64_t>(lost)});
         if (synchronous_)

@@ -26,6 +26,8 @@ public:
     // The clocks of this node stood still: nothing is promised of it until the server that ran has ended and the deadline
     // that was in force, counted by those clocks, has passed.
     void excuse(Node& node);
+    // Somebody asked for another leader: the next promotion need not be of one that is close behind.
+    void asked_for() { asked_for_ = true; }
     void violate(std::string text);
 
     const std::vector<Violation>& violations() const { return violations_; }
@@ -53,6 +55,7 @@ private:
     bool excused(const std::string& name) { return excused_[name].server_runs || world_.now() < excused_[name].until; }
     std::map<std::string, Excuse> excused_;
     std::vector<std::pair<const Branch*, std::vector<Acknowledged>>> acknowledged_;
+    bool asked_for_ = false;
     std::uint32_t writes_ = 0;
     std::uint64_t acknowledged_count_ = 0, lost_ = 0, promotions_ = 0;
     std::vector<Violation> violations_;

@@ -62,6 +62,7 @@ void Postgres::start() {
     waiting_.clear();
     receiver_ = {.connection = receiver_.connection + 1};
     received_ = replayed_ = Lsn{};
+    following_ = disk.upstream;
     world_.note(name_, disk.standby_signal ? "server starts as a standby" : "server starts as a primary");
     const bool clean = disk.state == ControlState::shut_down || disk.state == ControlState::shut_down_in_recovery;
     if (disk.torn) {

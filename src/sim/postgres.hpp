@@ -70,6 +70,7 @@ public:
     Lsn replayed() const { return replayed_; }
     bool streaming() const { return receiver_.connected; }
     Lsn latest_end() const { return receiver_.latest_end; }
+    const std::optional<core::Upstream>& following() const { return following_; }  // as it was told, or found at its start
     Lsn confirmed() const { return receiver_.confirmed; }  // what the upstream knows to be flushed here
     Lsn sent() const { return receiver_.sent; }
     // The standby may believe in a connection whose other end is gone; the sender never does.
@@ -82,7 +83,7 @@ public:
     void stop_fast();
     void stop_now(bool by_itself = false);  // immediate, or killed: nothing more is written or said
     void crash() { stop_now(true); }
-    void follow();   // the upstream on disk has changed
+    void follow();   // reads the upstream that is on disk now
     void request_checkpoint();
     bool checkpointing() const { return checkpointing_; }
 
@@ -150,6 +151,7 @@ private:
     std::vector<Branch::Record> unflushed_;
     std::deque<Branch::Record> waiting_;  // flushed here, not yet on all synchronous standbys
     std::vector<std::function<void()>> held_;
+    std::optional<core::Upstream> following_;
     Receiver receiver_;
 };
 

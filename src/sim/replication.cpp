@@ -21,7 +21,8 @@ Postgres::Offer Postgres::offer(const WalPosition& standby) const {
 
 void Postgres::follow() {
     if (!running() || !in_recovery_) return;
-    if (receiver_.connected && disk.upstream && receiver_.from->name() == disk.upstream->host) return;
+    following_ = disk.upstream;
+    if (receiver_.connected && following_ && receiver_.from->name() == following_->host) return;
     disconnect("another upstream");
     connect();
 }
@@ -36,8 +37,8 @@ void Postgres::retry_connect() {
 }
 
 void Postgres::connect() {
-    if (!running() || !in_recovery_ || promoting_ || receiver_.connected || !disk.upstream) return;
-    Postgres* upstream = around_.find(disk.upstream->host);
+    if (!running() || !in_recovery_ || promoting_ || receiver_.connected || !following_) return;
+    Postgres* upstream = around_.find(following_->host);
     if (!upstream || upstream == this || !upstream->running() || upstream->frozen_ ||
         !around_.network.open_both(host_, upstream->host_))
         return retry_connect();

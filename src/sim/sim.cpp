@@ -254,6 +254,7 @@ void Sim::switchover(const std::string& candidate) {
     if (!leader) return;
     world_.count(Fault::switchover);
     world_.say("ctl", "switchover to " + (candidate.empty() ? std::string("any") : candidate));
+    checker_.asked_for();
     std::string request = R"({"leader":")" + leader->name() + '"';
     if (!candidate.empty()) request += R"(,"member":")" + candidate + '"';
     store_.put("failover", request + "}");

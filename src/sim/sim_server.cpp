@@ -42,7 +42,7 @@ void SimServer::take_disk() {
     control.min_recovery_timeline = disk.min_recovery_end.known() ? server_.timeline() : Timeline{};
     control.checksums = true;
     view_.history = history(disk.wal.branch);
-    view_.upstream = disk.upstream;
+    view_.upstream = server_.running() ? server_.following() : disk.upstream;
 }
 
 void SimServer::take_process_part() {
