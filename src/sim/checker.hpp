@@ -55,6 +55,7 @@ private:
     bool excused(const std::string& name) { return excused_[name].server_runs || world_.now() < excused_[name].until; }
     std::map<std::string, Excuse> excused_;
     std::vector<std::pair<const Branch*, std::vector<Acknowledged>>> acknowledged_;
+    bool clocks_stopped_ = false;
     bool asked_for_ = false;
     std::uint32_t writes_ = 0;
     std::uint64_t acknowledged_count_ = 0, lost_ = 0, promotions_ = 0;

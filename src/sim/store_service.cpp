@@ -145,6 +145,7 @@ void StoreService::revoke(LeaseId lease) {
 
 void StoreService::erase(const std::vector<std::string>& names) {
     bool any = false;
+    if (leader_ < 0) return;
     for (const std::string& name : names) any |= keys_.erase(name) > 0;
     if (!any) return;
     ++revision_;
@@ -152,13 +153,14 @@ void StoreService::erase(const std::vector<std::string>& names) {
 }
 
 void StoreService::erase_all() {
-    if (keys_.empty()) return;
+    if (keys_.empty() || leader_ < 0) return;
     keys_.clear();
     ++revision_;
     next_revision();
 }
 
 void StoreService::put(const std::string& name, std::string value) {
+    if (leader_ < 0) return;
     ++revision_;
     core::StoredValue& stored = keys_[name];
     stored.value = std::move(value);

@@ -65,9 +65,10 @@ public:
     void elect();                         // the leadership moves; nobody answers meanwhile
     void depose_unnoticed(Duration time); // the leader is cut off from its peers and does not know it
     void revoke(LeaseId lease);
-    void erase(const std::vector<std::string>& names);  // by hand, in one transaction
+    // By hand, each in one transaction; without a leader nothing comes of it.
+    void erase(const std::vector<std::string>& names);
     void erase_all();
-    void put(const std::string& name, std::string value);  // by hand
+    void put(const std::string& name, std::string value);
     bool slow = false;                    // the servers' disks are
 
 private:
