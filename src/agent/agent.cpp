@@ -191,6 +191,12 @@ Task<> Agent::observe() {
     }
     co_await server_.look(executor_.now() + look_patience);
     const core::Instance& instance = server_.view();
+    if (!instance.disk_full) {
+        memory_.disk_full_since.reset();
+    } else if (!memory_.disk_full_since) {
+        memory_.disk_full_since = executor_.now();
+        log(Level::error, "the disk of the data directory is full: there is no room for another WAL segment");
+    }
     if (instance.process != ProcessState::stopping || !worker_.idle()) memory_.stopping_since.reset();
     else if (!memory_.stopping_since) memory_.stopping_since = executor_.now();
     if (instance.process == ProcessState::running && !instance.read_failed) {

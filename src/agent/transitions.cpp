@@ -141,12 +141,12 @@ Task<Status> Agent::start_standby(std::optional<core::Upstream> upstream, Cancel
 Task<Status> Agent::compare(core::Upstream source, Revision epoch) {
     using Divergence = ports::Server::Divergence;
     auto found = co_await server_.compare(std::move(source), executor_.now() + Duration{3000});
+    memory_.compared_at = executor_.now();
     if (!found || *found == Divergence::unknown) {  // not now: ask again, but not in a busy loop
         co_await sleep_for(executor_, Duration{500});
         co_return found ? Status(Done{}) : Status(found.error());
     }
     memory_.compared_with = epoch;
-    memory_.compared_at = executor_.now();
     memory_.diverged = *found == Divergence::diverged;
     if (!memory_.diverged) memory_.must_compare = false;
     co_return Done{};

@@ -107,6 +107,7 @@ json::object status_document(const Standing& seen) {
     if (view.scheduled_restart) status["scheduled_restart"] = scheduled(*view.scheduled_restart);
     if (view.watchdog_failed) status["watchdog_failed"] = true;
     status["castle"] = {{"version", castle_version}, {"may_write", view.may_write}, {"decision", view.last_reason}};
+    if (view.instance.disk_full) status["castle"].as_object()["disk_full"] = true;
     return status;
 }
 

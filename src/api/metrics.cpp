@@ -170,6 +170,8 @@ std::string metrics_text(const Standing& seen) {
     page.gauge("castle_may_write",
                "Value is 1 if the server acknowledges writes or may begin to without asking, 0 otherwise.",
                seen.view.may_write);
+    page.gauge("castle_disk_full", "Value is 1 if there is no room for another WAL segment, 0 otherwise.",
+               seen.view.instance.disk_full);
     page.gauge("castle_is_leader", "Value is 1 if this node holds the confirmed leader lock, 0 otherwise.",
                seen.is_leader);
     return page.take();

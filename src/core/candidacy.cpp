@@ -41,6 +41,7 @@ bool possible(const HandOver& hand_over) {
     return std::ranges::any_of(hand_over.others, [&](const PeerStatus& other) {
         if (!hand_over.candidate.empty() && other.name != hand_over.candidate) return false;
         if (!other.reached || !other.in_recovery || other.tags.nofailover || other.watchdog_failed) return false;
+        if (hand_over.room_needed && other.disk_full) return false;
         if (hand_over.check_timeline && other.timeline < hand_over.timeline) return false;
         if (hand_over.at_least.known()) return other.position >= hand_over.at_least;
         return lag_bytes(hand_over.leader_position, other.position) <= hand_over.lag_bytes_max;

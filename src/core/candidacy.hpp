@@ -43,6 +43,7 @@ struct HandOver {
     std::uint64_t lag_bytes_max = 1 << 20;
     bool check_timeline = false;
     Timeline timeline{};             // ours
+    bool room_needed = false;        // ours has run out of disk
 };
 bool possible(const HandOver& hand_over);
 

@@ -43,12 +43,13 @@ struct Memory {
     // Whether our WAL may have what the leader's history does not: asked of the leader before following it.
     bool must_compare = true;
     Revision compared_with{};        // the epoch of the leader that it was last compared with
-    BootTime compared_at{};
+    BootTime compared_at{};          // when that was last tried
     bool diverged = false;           // it has: rewind or clone
     bool rewind_impossible = false;  // the last try said that it cannot be done here, or failed for good
     Revision stood_back{};           // the epoch that we gave up in a switchover: let the others go first
     BootTime stood_back_at{};
     BootTime last_failed_copy{};     // clone or rewind
+    std::optional<BootTime> disk_full_since;
     int crashes = 0;                 // of a server that led, each within crash_loop_window of the one before
     BootTime last_crash{};
     std::optional<Lsn> crash_end;    // end of the last valid record of the crashed server, once it is known
@@ -115,6 +116,9 @@ struct Decision {
 };
 
 Decision decide(const Situation& situation);
+
+// How long a primary may have no room for another WAL segment before it hands over to a member that has.
+inline constexpr Duration disk_full_patience{10'000};
 
 // A primary that has crashed this often in a row is not only started again: another member takes over, if one has it all.
 inline constexpr int crash_loop = 3;

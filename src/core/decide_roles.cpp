@@ -38,6 +38,20 @@ std::optional<Decision> manual_request(const Situation& s) {
                {.kind = Action::Kind::demote, .demote = Action::Demote::graceful, .candidate = request->candidate});
 }
 
+// Statements fail as long as the disk is full. Whoever has room goes on; if nobody has, it stays as it is.
+std::optional<Decision> out_of_room(const Situation& s) {
+    if (!s.memory.disk_full_since || s.settings.pause || s.now.boot < *s.memory.disk_full_since + disk_full_patience) return std::nullopt;
+    if (!s.findings)
+        return act(Reason::investigating, "the disk is full: asking the members whether one has room",
+                   {.kind = Action::Kind::investigate, .members = others_with_api(s)});
+    if (!possible({.others = s.findings->peers, .candidate = {}, .leader_position = s.instance.flushed,
+                   .lag_bytes_max = static_cast<std::uint64_t>(s.settings.maximum_lag_on_failover),
+                   .check_timeline = s.settings.check_timeline, .timeline = s.instance.timeline, .room_needed = true}))
+        return std::nullopt;
+    return act(Reason::disk_full, "demoting myself: the disk is full, and another member has room",
+               {.kind = Action::Kind::demote, .demote = Action::Demote::graceful});
+}
+
 }  // namespace
 
 Decision decide_leading(const Situation& s) {
@@ -47,6 +61,7 @@ Decision decide_leading(const Situation& s) {
         return act(Reason::demoting_without_lock, "demoting self because the leader lock was not confirmed in time",
                    {.kind = Action::Kind::demote, .demote = Action::Demote::without_lock});
     if (auto decision = manual_request(s)) return *decision;
+    if (auto decision = out_of_room(s)) return *decision;
     std::optional<BootTime> at;
     if (s.cluster->failover && s.cluster->failover->scheduled_at && *s.cluster->failover->scheduled_at > s.now.wall)
         at = s.now.boot + std::chrono::duration_cast<Duration>(*s.cluster->failover->scheduled_at - s.now.wall);

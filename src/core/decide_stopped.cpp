@@ -91,6 +91,12 @@ Decision rejoin(const Situation& s) {
         return act(Reason::comparing_with_leader, "comparing with the leader " + leader_name,
                    {.kind = Action::Kind::compare, .upstream = upstream});
     }
+    // A standby, too, may have WAL that the leader's history lacks, and then it does not even start (it was stopped to be
+    // rewound, and the power failed). The next start comes whatever the answer is.
+    const bool failed_since = s.memory.failed_starts > 0 && s.memory.compared_at < s.memory.last_failed_start;
+    if (failed_since && upstream && leader->state == "running" && leader->role == "primary")
+        return act(Reason::comparing_with_leader, "comparing with the leader " + leader_name,
+                   {.kind = Action::Kind::compare, .upstream = upstream});
     return act(Reason::starting_standby, "starting as a secondary", {.kind = Action::Kind::start_standby, .upstream = wanted_upstream(s)});
 }
 

@@ -191,6 +191,18 @@ TEST(Decide, TheLeader) {
              c.cluster.failover = FailoverRequest{.leader = "n1", .scheduled_at = WallTime{1h}, .scheduled_text = "1970-01-01T01:00:00Z"};
          },
          Reason::switchover_pointless, Kind::clear_request},
+        {"the disk is full, not for long", [](Case& c) { c.s.memory.disk_full_since = now - 9s; }, Reason::leading},
+        {"the disk is full: asks", [](Case& c) { c.s.memory.disk_full_since = now - 11s; }, Reason::investigating, Kind::investigate},
+        {"the disk is full, another has room",
+         [](Case& c) { c.s.memory.disk_full_since = now - 11s; c.s.findings = Findings{{answer("n2", 9000)}, {}}; },
+         Reason::disk_full, Kind::demote},
+        {"the disk is full everywhere",
+         [](Case& c) {
+             c.s.memory.disk_full_since = now - 11s;
+             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+             c.s.findings->peers[0].disk_full = true;
+         },
+         Reason::leading},
         {"data directory of another cluster", [](Case& c) { c.cluster.initialize = "7000000000000000000"; }, Reason::wrong_cluster, Kind::exit},
         {"initialize key lost, as always led here", [](Case& c) { c.cluster.initialize.reset(); }, Reason::racing, Kind::write_initialize},
         {"initialize key left empty by somebody", [](Case& c) { c.cluster.initialize = ""; }, Reason::racing, Kind::write_initialize},
@@ -304,6 +316,25 @@ TEST(Decide, AStandby) {
         {"paused", [](Case& c) { c.s.settings.pause = true; c.s.instance.process = ProcessState::stopped; }, Reason::paused},
     };
     check(standby, rows);
+}
+
+TEST(Decide, AStandbyThatDoesNotStart) {
+    const auto down = [] {
+        Case c = standby();
+        c.s.instance.process = ProcessState::stopped;
+        c.s.memory.failed_starts = 1;
+        c.s.memory.last_failed_start = now - 5s;
+        c.s.memory.must_compare = false;
+        return c;
+    };
+    const Row rows[] = {
+        {"its WAL may be the reason", [](Case&) {}, Reason::comparing_with_leader, Kind::compare},
+        {"that was looked into: again", [](Case& c) { c.s.memory.compared_at = now - 4s; }, Reason::starting_standby, Kind::start_standby},
+        {"the leader cannot tell yet", [](Case& c) { c.cluster.members["n1"].role = "replica"; }, Reason::starting_standby, Kind::start_standby},
+        {"it was the reason",
+         [](Case& c) { c.s.memory.diverged = true; c.s.use_rewind = true; }, Reason::rewinding, Kind::rewind},
+    };
+    check(+down, rows);
 }
 
 TEST(Decide, AnOldPrimaryRejoins) {

@@ -71,6 +71,7 @@ struct Instance {
     DataDir data = DataDir::empty;
     std::string data_problem;  // in words, when unreadable or foreign
     bool standby_signal = false;
+    bool disk_full = false;    // no room for another WAL segment
     std::optional<ControlData> control;
 
     ProcessState process = ProcessState::stopped;

@@ -43,6 +43,8 @@ PeerStatus read_peer_status(std::string name, std::string_view text) {
     if (const json::value* castle = object.if_contains("castle"); castle && castle->is_object()) {
         const json::value* may_write = castle->get_object().if_contains("may_write");
         peer.surely_not_primary = may_write && !as_bool(*may_write).value_or(true);
+        const json::value* disk_full = castle->get_object().if_contains("disk_full");
+        peer.disk_full = disk_full && as_bool(*disk_full).value_or(false);
     } else {
         peer.surely_not_primary = peer.state == "stopped" || (peer.running && peer.reached && peer.in_recovery);
     }
@@ -63,6 +65,7 @@ PeerStatus peer_status(const AgentView& view) {
     peer.position = instance.position();
     peer.tags = read_tags(view.tags);
     peer.watchdog_failed = view.watchdog_failed;
+    peer.disk_full = instance.disk_full;
     peer.surely_not_primary = !view.may_write;
     return peer;
 }

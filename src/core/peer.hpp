@@ -22,6 +22,7 @@ struct PeerStatus {
     Lsn position;
     Tags tags;
     bool watchdog_failed = false;
+    bool disk_full = false;
     // It surely cannot acknowledge a write now, and cannot begin to without taking the lock.
     bool surely_not_primary = false;
 };

@@ -39,6 +39,7 @@ std::string_view name_of(Reason reason) {
         case Reason::promoting: return "promoting";
         case Reason::promote_stuck: return "promote_stuck";
         case Reason::promote_failed_releasing: return "promote_failed_releasing";
+        case Reason::disk_full: return "disk_full";
         case Reason::switchover: return "switchover";
         case Reason::switchover_impossible: return "switchover_impossible";
         case Reason::switchover_pointless: return "switchover_pointless";

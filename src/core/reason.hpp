@@ -18,7 +18,7 @@ enum class Reason {
     waiting_for_evidence, investigating, racing, running_primary_takes_lock, not_allowed_to_promote, not_healthiest,
     failover_to_other, primary_without_lock_outdated, backing_off, race_backoff,
     // I lead
-    leading, promoting, promote_stuck, promote_failed_releasing, switchover, switchover_impossible, switchover_pointless,
+    leading, promoting, promote_stuck, promote_failed_releasing, disk_full, switchover, switchover_impossible, switchover_pointless,
     lock_without_confirmation, ghost_lock,
     // another leads
     following, changing_upstream, demoting_without_lock, diverged,

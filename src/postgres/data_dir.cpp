@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -155,6 +156,16 @@ std::vector<std::pair<Timeline, Lsn>> parse_history(std::string_view content) {
     return history;
 }
 
+namespace {
+
+// What is reserved for root does not help the server.
+bool is_full(const std::string& directory, std::uint64_t needed) {
+    struct statvfs disk {};
+    return ::statvfs(directory.c_str(), &disk) == 0 && disk.f_blocks > 0 && disk.f_bavail * disk.f_frsize < needed;
+}
+
+}  // namespace
+
 DataDirState read_data_dir(const std::string& data_dir, Timeline timeline) {
     DataDirState state;
     const auto unreadable = [&](std::string problem) {
@@ -202,6 +213,7 @@ DataDirState read_data_dir(const std::string& data_dir, Timeline timeline) {
     }
     state.kind = DataDir::present;
     read_history(data_dir, timeline, state);
+    state.disk_full = is_full(data_dir, state.control->wal_segment_bytes) || is_full(data_dir + "/pg_wal", state.control->wal_segment_bytes);
     return state;
 }
 

@@ -43,6 +43,7 @@ struct DataDirState {
     bool standby_signal = false;
     bool recovery_signal = false;
     bool backup_label = false;
+    bool disk_full = false;  // less than a WAL segment is free for the server, in the directory itself or in pg_wal
     std::optional<wire::ControlData> control;
     std::string control_problem;
     std::optional<PostmasterFile> postmaster;  // of a postmaster that lives

@@ -135,6 +135,7 @@ void Instance::sync_view() {
     view_.under_fence = process_.under_guard();
     view_.ended_by_itself = process_.ended_by_itself();
     view_.history = files.history;
+    view_.disk_full = files.disk_full;
     if (view_.process == ProcessState::stopped) {
         monitor_.reset();
         view_.accepting = false;
