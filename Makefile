@@ -2,8 +2,9 @@
 PRESET ?= release
 BUILD = build/$(PRESET)
 JOBS ?= $(shell nproc)
+TIMINGS ?= 5,1,3 20,1,3 30,10,10
 
-.PHONY: demo test check build soak sanitize bench lint clean deps-build deps-test
+.PHONY: demo test check build soak sanitize bench bench-failover lint clean deps-build deps-test
 
 demo: deps-build ## a cluster of three on this machine, switched over and crashed before your eyes
 	@tools/demo
@@ -29,13 +30,19 @@ sanitize: deps-test ## ASan+UBSan over unit and server tests, TSan over unit tes
 	@$(MAKE) --no-print-directory build PRESET=tsan
 	@ctest --test-dir build/tsan --output-on-failure --no-tests=error -L unit
 
-soak: deps-test ## many more simulated seeds than CI runs; SEED and SEEDS say which
+soak: deps-test ## many more simulated seeds than CI runs (SEED, SEEDS), then every fault of tests/lab (FAULTS, ROUNDS, TIMINGS)
 	@$(MAKE) --no-print-directory build PRESET=release
 	@build/release/bin/pgcastle simulate --seed $(or $(SEED),1) --seeds $(or $(SEEDS),200000)
+	@CASTLE_BIN=$(CURDIR)/build/release/bin/pgcastle tests/lab/run $(FAULTS) --rounds $(or $(ROUNDS),3) --time-limit 86400 \
+		$(addprefix --timing ,$(TIMINGS))
 
 bench: deps-test ## ratios to the peers, measured in the same run
 	@$(MAKE) --no-print-directory build PRESET=release
 	@bench/run
+
+bench-failover: deps-test ## what an outage costs, ours and the peer in turn on the same faults; ROUNDS of each, 10 without
+	@$(MAKE) --no-print-directory build PRESET=release
+	@CASTLE_BIN=$(CURDIR)/build/release/bin/pgcastle bench/failover --rounds $(or $(ROUNDS),10)
 
 lint: ## changed files against .clang-format and the layering
 	@tools/lint

@@ -17,19 +17,20 @@ def settings(timing):
 
 
 class Campaign:
-    def __init__(self, kind, members, synchronous, time_limit):
-        self.kind, self._members, self._synchronous = kind, members, synchronous
+    def __init__(self, kind, members=3, time_limit=1500, quick=False, out=sys.stdout):
+        self.kind, self._members, self._quick = kind, members, quick
         self.outcomes = []
+        self._out = out
         self._lab = self._made_for = None
         processes.become_subreaper(time_limit)
         print(f"{'fault':<28} {'timing':<9} {'verdict':<7} {'gap s':>7} {'kept':>7} {'fresh':>7} {'haproxy':>7} "
-              f"{'tuned':>7} {'errors':>6} {'rows':>6} {'lost':>5} {'bytes of allowed':>18} {'whole s':>7}", flush=True)
+              f"{'tuned':>7} {'errors':>6} {'rows':>6} {'lost':>5} {'bytes of allowed':>18} {'whole s':>7}", file=self._out, flush=True)
 
     def trial(self, fault, timing):
         began = time.monotonic()
         try:
             lab = self._laboratory(timing, fault.wal_apart)
-            trial = Trial(lab, fault)
+            trial = Trial(lab, fault, self._quick)
             outcome = trial.run()
         except BaseException:
             self._show_logs(fault.name)
@@ -45,7 +46,7 @@ class Campaign:
         """The exit status."""
         self._end_laboratory()
         failed = [outcome for outcome in self.outcomes if outcome.wrong]
-        print(f"{len(self.outcomes) - len(failed)} passed, {len(failed)} failed", flush=True)
+        print(f"{len(self.outcomes) - len(failed)} passed, {len(failed)} failed", file=self._out, flush=True)
         return 1 if failed else 0
 
     def _laboratory(self, timing, wal_apart):
@@ -53,7 +54,7 @@ class Campaign:
             self._end_laboratory()
         if not self._lab:
             self._made_for = timing, wal_apart
-            self._lab = Laboratory(self.kind, self._members, settings(timing), self._synchronous, wal_apart)
+            self._lab = Laboratory(self.kind, self._members, settings(timing), wal_apart)
             self._lab.start()
         return self._lab
 
@@ -64,8 +65,7 @@ class Campaign:
             lab, self._lab = self._lab, None
             lab.close()
 
-    @staticmethod
-    def _print(outcome, seconds):
+    def _print(self, outcome, seconds):
         def gap(probe):
             return f"{outcome.gaps[probe]:7.2f}" if probe in outcome.gaps else f"{'-':>7}"
         lost = f"{outcome.bytes_lost} of {outcome.bytes_allowed}" if outcome.rows_lost else "-"
@@ -73,15 +73,15 @@ class Campaign:
         print(f"{outcome.fault:<28} {outcome.timing:<9} {'FAILED' if outcome.wrong else 'ok':<7} {gap('any')} "
               f"{gap('kept')} {gap('fresh')} {gap('fresh, haproxy')} {gap('fresh, haproxy tuned')} "
               f"{outcome.failed_statements:6} {outcome.rows_acknowledged:6} {outcome.rows_lost:5} {lost:>18} "
-              f"{'-' if whole is None else f'{whole:.2f}':>7}   ({seconds:.0f} s)", flush=True)
+              f"{'-' if whole is None else f'{whole:.2f}':>7}   ({seconds:.0f} s)", file=self._out, flush=True)
         phases = ", ".join(f"{name} {at:.2f}" for name, at in sorted(outcome.phases.items(), key=lambda item: item[1])
                            if not name.startswith("whole"))
         if phases:
-            print(f"    {phases}", flush=True)
+            print(f"    {phases}", file=self._out, flush=True)
         if outcome.after_thaw:
-            print(f"    just after the thaw: {outcome.after_thaw} acknowledgements", flush=True)
+            print(f"    just after the thaw: {outcome.after_thaw} acknowledgements", file=self._out, flush=True)
         for text in [*outcome.notes, *(f"WRONG: {text}" for text in outcome.wrong)]:
-            print(f"    {text}", flush=True)
+            print(f"    {text}", file=self._out, flush=True)
 
     def _show_logs(self, name):
         if not self._lab:

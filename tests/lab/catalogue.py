@@ -13,10 +13,24 @@ class Fault:
     title: str
     heals_within: float = 30.0  # seconds that becoming whole may take beside the lease
     pauses_machine: bool = False  # a frozen machine wakes up: nobody could stop its server in time
-    stuck_for: float = 0.0  # seconds for which clients may rightly be without any server at the end
     wal_apart: bool = False  # needs a disk of its own for the WAL
     by_hand: float = 0.0  # somebody makes a second primary: seconds within which it must be ended
     for_peer: bool = True  # false: it is about something that only our agent has
+
+
+def chosen(names):
+    """The faults that are called so, or begin so; all of them without names."""
+    # pylint: disable-next=unused-import,multiple-imports,cyclic-import
+    import faults_host, faults_network, faults_store, faults_disk, faults_server  # noqa: E401
+    if not names:
+        return list(faults.values())
+    found = []
+    for name in names:
+        matching = [faults[name]] if name in faults else [f for key, f in faults.items() if key.startswith(name)]
+        if not matching:
+            raise SystemExit(f"there is no fault called {name}; see --list")
+        found += matching
+    return found
 
 
 def fault(**options):

@@ -69,8 +69,9 @@ def hung_in_recovery(trial):
 
 @fault(heals_within=60)
 def promotion_hangs(trial):
-    """The member that takes over cannot finish its promotion: another must"""
+    """The member that takes over cannot finish its promotion: another must, after half a minute"""
     lab, stuck = trial.lab, trial.standby()
+    _change_settings(trial, primary_start_timeout=30)
     other = next(member for member in lab if member not in (trial.old, stuck))
     trial.move_etcd_leader(other.host)
     startup = _server_process(stuck, "startup")

@@ -20,10 +20,8 @@ PATIENCE = "connect_timeout=2 tcp_user_timeout=2000 keepalives_idle=1 keepalives
 
 
 class Laboratory(Cluster):
-    def __init__(self, kind, members=3, timing=None, synchronous=False, wal_apart=False):
+    def __init__(self, kind, members=3, timing=None, wal_apart=False):
         self.network = Network()
-        if synchronous:
-            timing = {**timing, "synchronous_mode": True}
         super().__init__(kind, members, timing=timing, parameters=PARAMETERS)
         if wal_apart:
             for member in self.members:
