@@ -29,13 +29,14 @@ private:
 
 }  // namespace
 
-std::string dynamic_config(Duration ttl, Duration loop_wait, Duration retry_timeout) {
+std::string dynamic_config(Duration ttl, Duration loop_wait, Duration retry_timeout, Duration race_backoff) {
     const auto seconds = [](Duration duration) { return std::to_string(duration.count() / 1000); };
-    return R"({"ttl":)" + seconds(ttl) + R"(,"loop_wait":)" + seconds(loop_wait) + R"(,"retry_timeout":)" + seconds(retry_timeout) + "}";
+    return R"({"ttl":)" + seconds(ttl) + R"(,"loop_wait":)" + seconds(loop_wait) + R"(,"retry_timeout":)" + seconds(retry_timeout) +
+           R"(,"primary_race_backoff":)" + seconds(race_backoff) + "}";
 }
 
 MakeProgram real_agent(const Options& options) {
-    const std::string dynamic = dynamic_config(options.ttl, options.loop_wait, options.retry_timeout);
+    const std::string dynamic = dynamic_config(options.ttl, options.loop_wait, options.retry_timeout, options.race_backoff);
     return [dynamic](const Ports& ports) -> std::unique_ptr<Program> {
         agent::Options local;
         local.name = ports.name;

@@ -15,7 +15,7 @@ constexpr Duration first_start = 40s;  // from empty directories to three member
 
 // How long after the last fault the cluster may take to be whole: the lease of a dead leader runs out, evidence that
 // needs the old leader's life, a promotion, and the others' rewinds or clones behind it.
-Duration recovery_limit(const Options& options) { return std::max(options.ttl, Duration{30s}) * 2 + options.loop_wait * 2 + 60s; }
+Duration recovery_limit(const Options& options) { return std::max(options.ttl, Duration{30s}) * 2 + options.loop_wait * 2 + options.race_backoff + 60s; }
 
 }  // namespace
 
@@ -29,6 +29,7 @@ RunResult run_seed(std::uint64_t seed, Duration time, std::FILE* print) {
     options.ttl = std::chrono::ceil<std::chrono::seconds>(random.chance(500) ? random.between(4s, 15s) : random.between(20s, 30s));
     options.loop_wait = std::chrono::ceil<std::chrono::seconds>(random.between(1s, std::max(Duration{1s}, options.ttl / 4)));
     options.retry_timeout = std::chrono::ceil<std::chrono::seconds>(random.between(1s, std::max(Duration{1s}, options.ttl / 3)));
+    if (random.chance(200)) options.race_backoff = std::chrono::ceil<std::chrono::seconds>(random.between(1s, 20s));
 
     RunResult result;
     result.seed = seed;

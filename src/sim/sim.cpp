@@ -263,7 +263,7 @@ void Sim::switchover(const std::string& candidate) {
 void Sim::change_config(Duration ttl, Duration loop_wait, Duration retry_timeout) {
     if (!store_.key("config")) return;
     world_.count(Fault::config_change);
-    store_.put("config", dynamic_config(ttl, loop_wait, retry_timeout));
+    store_.put("config", dynamic_config(ttl, loop_wait, retry_timeout, options_.race_backoff));
     world_.note("ctl", "ttl %1, loop_wait %2, retry_timeout %3", {ttl.count() / 1000, loop_wait.count() / 1000, retry_timeout.count() / 1000});
 }
 

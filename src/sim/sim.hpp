@@ -15,6 +15,7 @@ struct Options {
     bool synchronous = false;  // commits wait for every other member, so that no failover may lose any
     int clock_ppm_max = 0;     // how wrong the hosts' clocks may run, either way
     Duration ttl = 20s, loop_wait = 5s, retry_timeout = 5s;
+    Duration race_backoff = 0s;
     std::FILE* print = nullptr;
     MakeProgram program;       // nothing: the real agent
 };

@@ -202,5 +202,27 @@ TEST_F(Simulation, ABootstrapperThatDiesForGoodHoldsNobodyUp) {
     sim.expect_never_two_primaries();
 }
 
+// Its keys lapse while its server goes on: fence and agent of the leader stand still, and WAL still arrives.
+TEST_F(Simulation, TheRaceWaitsWhileTheOldPrimaryStillSendsWal) {
+    const auto taken_after = [](Duration backoff) {
+        Options options = three();
+        options.race_backoff = backoff;
+        Sim sim{14, options};
+        sim.expect_healthy_within(60s);
+        Node& old = sim.leader();
+        sim.run(10s);
+        sim.freeze(old);
+        old.fence().freeze();
+        EXPECT_TRUE(sim.run_until([&] { return !sim.leader_or_null(); }, 60s));
+        const BootTime lapsed = sim.now();
+        EXPECT_TRUE(sim.run_until([&] { return sim.leader_or_null(); }, 60s));
+        EXPECT_NE(sim.leader_or_null(), &old);
+        return sim.now() - lapsed;
+    };
+    EXPECT_LT(taken_after(0s), 4s);
+    EXPECT_GE(taken_after(15s), 15s);
+    EXPECT_LT(taken_after(15s), 20s);
+}
+
 }  // namespace
 }  // namespace castle::sim
