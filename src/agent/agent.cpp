@@ -119,6 +119,7 @@ Task<Agent::Exit> Agent::start() {
     memory_.was_primary = server_.view().running_primary();
     // A standby that streams has been compared by whoever ran here before; a server that is down has not.
     memory_.must_compare = !server_.view().running_standby();
+    started_ = executor_.now();
     co_return Exit::left;
 }
 
@@ -261,6 +262,7 @@ core::Situation Agent::situation() const {
     core::Situation s;
     s.now = clock_.now();
     s.now.boot = executor_.now();
+    s.started = started_;
     s.me = options_.name;
     s.tags = core::read_tags(options_.tags);
     s.can_bootstrap = options_.can_bootstrap;

@@ -164,6 +164,7 @@ private:
     std::uint64_t cycles_begun_ = 0, cycles_ended_ = 0;
     Signal cycle_ended_;
     bool leaving_ = false;
+    BootTime started_{};
     BootTime next_heartbeat_{};
     BootTime next_cycle_{};
     std::string written_member_;

@@ -65,6 +65,7 @@ struct Findings {
 
 struct Situation {
     Now now{};
+    BootTime started{};  // when this agent first saw the cluster
     std::string me;
     Tags tags;
     bool can_bootstrap = true;             // the configuration says how

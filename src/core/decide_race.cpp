@@ -47,6 +47,22 @@ std::optional<Decision> race_backoff(const Situation& s) {
                                           " seconds until leader race", std::min(again, s.now.boot + Duration{1000}));
 }
 
+// Everybody comes up, perhaps after all of them lost their power. The last leader may have more WAL than anybody else, and
+// who has not answered does not count in the race: it gets a moment to come up, too, and three if its agent is there
+// already and brings its server up. One that told how far its WAL goes when it shut down is not waited for by whoever has
+// all of that.
+std::optional<Decision> await_last_leader(const Situation& s) {
+    const LastLeader& last = s.memory.lineage.last();
+    if (last.name.empty() || last.name == s.me) return std::nullopt;
+    const PeerStatus* answer = answer_of(s, last.name);
+    if (answer && answer->reached) return std::nullopt;
+    const BootTime ends = s.started + std::min(s.settings.loop_wait, Duration{5000}) * (answer ? 3 : 1);
+    if (s.now.boot >= ends) return std::nullopt;
+    if (last.published && last.fence == Leadership::Fence::released && s.instance.position() >= s.cluster->status.optime) return std::nullopt;
+    return wait(Reason::waiting_for_last_leader, "nobody leads, and " + last.name + ", who led last, is not up yet: it may have more WAL",
+                std::min(ends, s.now.boot + Duration{500}));
+}
+
 }  // namespace
 
 Decision decide_race(const Situation& s) {
@@ -101,6 +117,8 @@ Decision decide_race(const Situation& s) {
             candidate && candidate->reached && candidate->in_recovery && !candidate->tags.nofailover && !candidate->watchdog_failed)
             return stand_back(s, Reason::failover_to_other, "following a different leader because " + request->candidate + " was asked for");
     }
+    if (!named)
+        if (auto decision = await_last_leader(s)) return *decision;
     if (named) return take(Reason::racing, "acquiring the leader lock as the requested candidate");
     if (request_due && request->planned() && request->leader == s.me) {
         // Our own switchover: whoever else can lead without loss goes first. One that lacks some of our WAL would in turn

@@ -461,6 +461,50 @@ TEST(Decide, TheRaceWaitsWhileWalStillArrives) {
     check(+with_backoff, rows);
 }
 
+// n2's agent has just started; n1, who led last, is not up.
+TEST(Decide, WhoeverComesUpWaitsAMomentForTheLastLeader) {
+    const auto just_started = [] {
+        Case c = race();
+        c.s.started = now - 4s;
+        return c;
+    };
+    const Row rows[] = {
+        {"not up yet", [](Case&) {}, Reason::waiting_for_last_leader},
+        {"not up, and we have waited", [](Case& c) { c.s.started = now - 5s; }, Reason::racing, Kind::take_lock},
+        {"... no longer than a loop_wait", [](Case& c) { c.s.settings.loop_wait = 4s; }, Reason::racing, Kind::take_lock},
+        {"up, with no more than we have", [](Case& c) { c.s.findings->peers.push_back(answer("n1", 9000)); }, Reason::racing, Kind::take_lock},
+        {"up, with more", [](Case& c) { c.s.findings->peers.push_back(answer("n1", 9001)); }, Reason::not_healthiest},
+        {"its agent answers, its server is still in crash recovery",
+         [](Case& c) {
+             auto starting = answer("n1", 0);
+             starting.reached = starting.running = false;
+             c.s.findings->peers.push_back(starting);
+             c.s.started = now - 14s;
+         },
+         Reason::waiting_for_last_leader},
+        {"... for too long",
+         [](Case& c) {
+             auto starting = answer("n1", 0);
+             starting.reached = starting.running = false;
+             c.s.findings->peers.push_back(starting);
+             c.s.started = now - 15s;
+         },
+         Reason::racing, Kind::take_lock},
+        {"it shut down, and we have all of it",
+         [](Case& c) { c.cluster.last_leadership->fence = Leadership::Fence::released; c.see(); }, Reason::racing, Kind::take_lock},
+        {"it shut down, and we have not all of it",
+         [](Case& c) {
+             c.cluster.last_leadership->fence = Leadership::Fence::released;
+             c.see();
+             c.cluster.status.optime = Lsn{9001};
+         },
+         Reason::waiting_for_last_leader},
+        {"it was I", [](Case& c) { c.s.me = "n1"; }, Reason::racing, Kind::take_lock},
+        {"an operator insists", [](Case& c) { c.cluster.failover = FailoverRequest{.candidate = "n2"}; }, Reason::racing, Kind::take_lock},
+    };
+    check(+just_started, rows);
+}
+
 TEST(Decide, AStandbyInAStoreThatKnowsNothing) {
     Case c = standby();
     c.cluster = Cluster{};

@@ -35,6 +35,7 @@ std::string_view name_of(Reason reason) {
         case Reason::primary_without_lock_outdated: return "primary_without_lock_outdated";
         case Reason::backing_off: return "backing_off";
         case Reason::race_backoff: return "race_backoff";
+        case Reason::waiting_for_last_leader: return "waiting_for_last_leader";
         case Reason::leading: return "leading";
         case Reason::promoting: return "promoting";
         case Reason::promote_stuck: return "promote_stuck";

@@ -17,6 +17,7 @@ enum class Reason {
     // nobody leads
     waiting_for_evidence, investigating, racing, running_primary_takes_lock, not_allowed_to_promote, not_healthiest,
     failover_to_other, primary_without_lock_outdated, backing_off, race_backoff,
+    waiting_for_last_leader,
     // I lead
     leading, promoting, promote_stuck, promote_failed_releasing, disk_full, switchover, switchover_impossible, switchover_pointless,
     lock_without_confirmation, ghost_lock,

@@ -224,5 +224,23 @@ TEST_F(Simulation, TheRaceWaitsWhileTheOldPrimaryStillSendsWal) {
     EXPECT_LT(taken_after(15s), 20s);
 }
 
+// Everybody loses power; the standbys are back first, and the leader has acknowledged what they never received.
+TEST_F(Simulation, TheLastLeaderWithTheMostWalIsWaitedForWhenAllComeUp) {
+    Sim sim{15, three()};
+    sim.expect_healthy_within(60s);
+    Node& old = sim.leader();
+    sim.run(20s);
+    sim.cut_from_peers(old);
+    sim.run(2s);
+    for (Node* node : sim.nodes()) sim.crash_host(*node, node == &old ? 64s : 60s);
+    sim.mend_to_peers(old);
+    EXPECT_TRUE(sim.run_until([&] { return !sim.leader_or_null(); }, 40s));
+    EXPECT_TRUE(sim.run_until([&] { return sim.leader_or_null(); }, 60s));
+    EXPECT_EQ(sim.leader_or_null(), &old);
+    sim.expect_healthy_within(60s);
+    EXPECT_EQ(sim.checker().lost(), 0u);
+    sim.expect_never_two_primaries();
+}
+
 }  // namespace
 }  // namespace castle::sim
