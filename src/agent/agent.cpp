@@ -23,6 +23,7 @@ Agent::Agent(World world, Options options)
         publish();  // whether we may write can change with it, and a cycle may be long under way
         wake_.notify();
     });
+    lease_.publish = [this] { return publish_lease(); };
     on_worker_ = worker_.changed().subscribe(wake_up);
 }
 
@@ -97,6 +98,7 @@ Task<Agent::Exit> Agent::start() {
         co_await wait_past(executor_, wake_, seen, executor_.now() + Duration{1000});
     }
     const core::Cluster cluster = core::read_cluster(*snapshot_);
+    cluster_ = std::make_shared<core::Cluster>(cluster);
     if (const core::Member* same = cluster.member(options_.name); same && !same->api_url.empty()) {
         const auto answers = co_await peers_.ask({*same}, executor_.now() + Duration{3000});
         if (!answers.empty() && answers.front().answered) {

@@ -123,6 +123,7 @@ private:
     Task<> upkeep(bool heartbeat);
     Task<> keep_fence();
     Task<> publish_leadership(core::Leadership::Fence fence);
+    Task<bool> publish_lease();
     Task<> write_member();
     Task<> write_status(bool heartbeat);
     Task<> put(std::vector<core::KeyWrite> writes, std::string_view doing);

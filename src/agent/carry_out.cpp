@@ -159,9 +159,10 @@ Task<> Agent::take_lock(core::Evidence) {
     const Revision record = cluster_->leadership_modified;
     const std::uint32_t newest = number(newest_timeline());
     const Timeline timeline{server_.view().running_primary() ? newest : newest + 1};
+    const LeaseId named = lease_.lease();
     std::vector<core::KeyWrite> writes{
         {.key = "leader", .value = me(), .leased = true, .expect = {Expect::absent()}},
-        {.key = "castle/leader", .value = core::write_leadership({.name = me(), .lease = lease_.lease(), .timeline = timeline}),
+        {.key = "castle/leader", .value = core::write_leadership({.name = me(), .lease = named, .timeline = timeline, .life = lease_.life()}),
          .expect = {number(record) != 0 ? Expect::modified_at(record) : Expect::absent()}}};
     if (cluster_->failover) writes.push_back({.key = "failover", .value = "{}"});
     auto written = co_await store_.write(std::move(writes), deadline());
@@ -172,7 +173,8 @@ Task<> Agent::take_lock(core::Evidence) {
         next_cycle_ = executor_.now() + Duration{50};
         co_return;
     }
-    lease_.claim(*written);
+    reserved_timeline_ = std::max(reserved_timeline_, timeline);  // before our view of the record is a new one
+    lease_.claim(*written, named);
     co_await lease_.renew_now(deadline());  // the deadline counts only from a confirmed renewal
     publish();  // from now on we may become a primary, and say so when asked
     next_cycle_ = executor_.now();

@@ -17,14 +17,16 @@ void LeaseKeeper::set_pace(Pace pace) {
     if (sooner) kick_.notify();
 }
 
-void LeaseKeeper::claim(std::optional<Revision> epoch) {
+void LeaseKeeper::claim(std::optional<Revision> epoch, LeaseId published) {
     if (epoch_ == epoch) return;
     epoch_ = epoch;
+    published_ = published;
     leader_until_ = {};
 }
 
 void LeaseKeeper::resume(Revision epoch, BootTime until) {
     epoch_ = epoch;
+    published_ = {};
     leader_until_ = until;
 }
 
@@ -89,7 +91,12 @@ Task<bool> LeaseKeeper::renew(BootTime deadline) {
     co_return true;
 }
 
-Task<> LeaseKeeper::confirmed(Revision epoch, const ports::Renewal& renewal) {
+Task<> LeaseKeeper::confirmed(Revision epoch, ports::Renewal renewal) {
+    if (published_ != renewal.lease) {
+        const bool told = co_await publish();
+        if (!told || epoch_ != epoch || lease_ != renewal.lease) co_return;
+        published_ = renewal.lease;
+    }
     const BootTime until = renewal.sent + renewal.life - core::lease_margin(renewal.life);
     const bool first = leader_until_ == BootTime{};
     leader_until_ = std::max(leader_until_, until);

@@ -1,9 +1,13 @@
 // Prolongs this node's lease in a coroutine of its own, so that no cycle, however slow, delays it; and moves the fence's
 // deadline on when, and only when, the store has confirmed the leadership.
 //
+// Others tell from the end of the lease that the deadline has passed. So a lease counts only once the record of the
+// leadership names it: until then the deadline stays where the lease before it put it.
+//
 // It stops renewing when the cycles have hung for longer than they may: a hung decision loop must not hold the lock.
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "ports/clock.hpp"
@@ -29,8 +33,11 @@ public:
     void set_pace(Pace pace);
     void cycle_finished() { last_cycle_ = executor_.now(); }
 
-    // From now on renewals confirm this leadership; nothing: we do not lead.
-    void claim(std::optional<Revision> epoch);
+    // From now on renewals confirm this leadership; nothing: we do not lead. `published`: the lease that its record names,
+    // if that is known.
+    void claim(std::optional<Revision> epoch, LeaseId published = {});
+    // Awaited before a lease counts that the record does not name yet. Answers whether it does now.
+    std::function<Task<bool>()> publish = [] { return published_already(); };
     // The fence still holds a deadline of an earlier run of this agent: so much is confirmed already.
     void resume(Revision epoch, BootTime until);
     std::optional<Revision> epoch() const { return epoch_; }
@@ -39,6 +46,7 @@ public:
     Task<bool> renew_now(BootTime deadline);
 
     LeaseId lease() const { return lease_; }
+    Duration life() const { return life_; }  // of the lease, as the store granted it
     BootTime leader_until() const { return leader_until_; }  // zero while not confirmed
     bool store_answers() const { return store_answers_; }
     bool take_fresh() { return std::exchange(fresh_, false); }  // a new lease: leased keys must be written again
@@ -47,9 +55,10 @@ public:
     Signal& changed() { return changed_; }
 
 private:
+    static Task<bool> published_already() { co_return true; }
     Task<bool> renew(BootTime deadline);
     BootTime shorter_lease_from() const;
-    Task<> confirmed(Revision epoch, const ports::Renewal& renewal);
+    Task<> confirmed(Revision epoch, ports::Renewal renewal);
     Task<> lost(Revision epoch);
     void answers(bool yes);
 
@@ -61,6 +70,7 @@ private:
     Pace pace_;
     std::optional<Revision> epoch_;
     LeaseId lease_{};
+    LeaseId published_{};
     BootTime last_sent_{};
     Duration life_{};
     BootTime leader_until_{};

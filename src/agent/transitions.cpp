@@ -27,7 +27,7 @@ Task<Status> Agent::bootstrap(Revision initialize, CancelToken cancel) {
     // All at once: nobody sees an initialized cluster without its configuration or without its leader.
     std::vector<core::KeyWrite> writes{{.key = "initialize", .value = control->system_id, .expect = {Expect::created_at(initialize)}},
                                        {.key = "config", .value = options_.bootstrap_config},
-                                       {.key = "castle/leader", .value = core::write_leadership({.name = me(), .lease = lease_.lease()})},
+                                       {.key = "castle/leader", .value = core::write_leadership({.name = me(), .lease = lease_.lease(), .life = lease_.life()})},
                                        {.key = "leader", .value = me(), .leased = true, .expect = {Expect::absent()}}};
     memory_.was_primary = true;
     memory_.must_compare = false;
@@ -35,7 +35,7 @@ Task<Status> Agent::bootstrap(Revision initialize, CancelToken cancel) {
         if (number(lease_.lease()) == 0) {
             if (!co_await lease_.renew_now(deadline())) co_await sleep_for(executor_, Duration{500});
             if (number(lease_.lease()) == 0) continue;
-            writes[2].value = core::write_leadership({.name = me(), .lease = lease_.lease()});
+            writes[2].value = core::write_leadership({.name = me(), .lease = lease_.lease(), .life = lease_.life()});
         }
         auto written = co_await store_.write(writes, deadline());
         doubt_ = true;

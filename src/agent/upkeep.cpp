@@ -71,7 +71,7 @@ Task<> Agent::publish_leadership(Leadership::Fence fence) {
     const auto epoch = lease_.epoch();
     if (!epoch) co_return;
     // Only the owner of this leadership may speak of it: the leader key must still be the one of this epoch.
-    Leadership record{.name = options_.name, .fence = fence, .epoch = *epoch, .lease = lease_.lease(), .timeline = newest_timeline()};
+    Leadership record{.name = options_.name, .fence = fence, .epoch = *epoch, .lease = lease_.lease(), .timeline = newest_timeline(), .life = lease_.life()};
     if (cluster_ && cluster_->last_leadership && cluster_->last_leadership->epoch == *epoch && cluster_->last_leadership->fence == fence &&
         cluster_->last_leadership->lease == record.lease && cluster_->last_leadership->timeline == record.timeline)
         co_return;
@@ -89,6 +89,20 @@ Task<> Agent::publish_leadership(Leadership::Fence fence) {
     updated->last_leadership = record;
     updated->leadership_modified = *written;
     cluster_ = std::move(updated);
+}
+
+// As much as the record says of the fence stays; the lease is named anew.
+Task<bool> Agent::publish_lease() {
+    const auto epoch = lease_.epoch();
+    if (!epoch || !cluster_) co_return false;
+    const auto& told = cluster_->last_leadership;
+    const bool ours = told && told->name == options_.name && told->epoch == *epoch;
+    const core::FenceState fence = fence_.state();
+    const bool armed = ours ? told->fence == Leadership::Fence::on : fence.armed && fence.epoch == *epoch;
+    const LeaseId lease = lease_.lease();
+    co_await publish_leadership(armed ? Leadership::Fence::on : Leadership::Fence::off);
+    const auto& now = cluster_->last_leadership;
+    co_return now && now->name == options_.name && now->epoch == *epoch && now->lease == lease;
 }
 
 Task<> Agent::put(std::vector<core::KeyWrite> writes, std::string_view doing) {

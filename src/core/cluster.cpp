@@ -130,6 +130,7 @@ std::optional<Leadership> read_leadership(const StoredValue& stored) {
     leadership.epoch = epoch ? Revision{static_cast<std::int64_t>(epoch)} : stored.modified;
     leadership.lease = LeaseId{static_cast<std::int64_t>(number_of(object, "lease"))};
     leadership.timeline = Timeline{static_cast<std::uint32_t>(number_of(object, "timeline"))};
+    leadership.life = std::chrono::seconds{std::min<std::uint64_t>(number_of(object, "life"), 86'400)};
     leadership.modified = stored.modified;
     if (leadership.name.empty()) return std::nullopt;
     return leadership;
@@ -268,6 +269,7 @@ std::string write_leadership(const Leadership& leadership) {
     json::object object{{"name", leadership.name}, {"fence", fence}, {"lease", number(leadership.lease)}};
     if (number(leadership.epoch) != 0) object["epoch"] = number(leadership.epoch);
     if (number(leadership.timeline) != 0) object["timeline"] = number(leadership.timeline);
+    if (leadership.life > Duration{0}) object["life"] = std::chrono::ceil<std::chrono::seconds>(leadership.life).count();
     return json::serialize(object);
 }
 

@@ -93,6 +93,7 @@ struct Leadership {
     // The number of its timeline, or a lower one than that. Reserved with the lock: PostgreSQL knows only the timelines
     // it has seen itself, and would use the number of one that another member began and died with once more.
     Timeline timeline{};
+    Duration life{};  // of that lease; 0: not told
 };
 
 struct Cluster {

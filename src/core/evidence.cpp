@@ -1,5 +1,7 @@
 #include "core/evidence.hpp"
 
+#include <algorithm>
+
 namespace castle::core {
 
 std::string_view name_of(Evidence::Kind kind) {
@@ -39,7 +41,7 @@ std::optional<Evidence> weigh(const EvidenceInput& input) {
 std::optional<BootTime> waited_at(const EvidenceInput& input) {
     if (input.last.published && input.last.fence == Leadership::Fence::off) return std::nullopt;
     // Without a fence that ends it, an old leader that lost its key ends itself within its lease, as the reference does.
-    return input.last.unlocked_since + input.life;
+    return input.last.unlocked_since + std::max(input.life, input.last.life);
 }
 
 }  // namespace castle::core

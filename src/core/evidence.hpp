@@ -41,7 +41,7 @@ struct EvidenceInput {
     const PeerStatus* last_leader_answer = nullptr;  // from this cycle; null: not asked or no answer
     std::optional<bool> lease_ended;           // from this cycle; nothing: not known
     bool running_primary_here = false;
-    Duration life{};                           // the longest a lease of the old leader can have: max(ttl, 20 s)
+    Duration life{};                           // the longest a lease of the old leader can have, unless it told of a longer one: max(ttl, 20 s)
     BootTime now{};
 };
 

@@ -1,5 +1,7 @@
 #include "core/lineage.hpp"
 
+#include <algorithm>
+
 namespace castle::core {
 namespace {
 
@@ -14,6 +16,7 @@ LastLeader from_records(const Cluster& cluster) {
         last.name = cluster.last_leadership->name;
         last.epoch = cluster.last_leadership->epoch;
         last.lease = cluster.last_leadership->lease;
+        last.life = cluster.last_leadership->life;
         last.fence = cluster.last_leadership->fence;
         last.published = true;
     } else if (has_history) {
@@ -49,10 +52,18 @@ void Lineage::see(const Cluster& cluster, BootTime now) {
         last_ = from_records(cluster);
         last_.unlocked_since = since;
     }
+    // All keys were deleted: whoever may have led between two of our views has left no trace. Only time can tell.
+    const bool wiped = had_record_ && number(cluster.leadership_modified) == 0;
+    if (wiped && !cluster.leader) {
+        last_.vanished_alone = true;
+        last_.unlocked_since = now;
+    }
+    had_record_ = number(cluster.leadership_modified) != 0;
     // What the last leader published may arrive after the key was taken, and once more when it is given back.
     if (cluster.last_leadership && cluster.last_leadership->name == last_.name && cluster.last_leadership->epoch == last_.epoch) {
         last_.published = true;
         last_.fence = cluster.last_leadership->fence;
+        last_.life = std::max(last_.life, cluster.last_leadership->life);
     }
     if (const Member* member = cluster.member(last_.name)) {
         last_.api_url = member->api_url;

@@ -14,6 +14,7 @@ struct LastLeader {
     std::string name;       // empty: nobody has ever led, as far as the store tells
     Revision epoch{};       // create revision of the leader key; 0: not seen by us
     LeaseId lease{};        // that the key was bound to; 0: not known
+    Duration life{};        // of the lease, as last published; 0: not known
     Leadership::Fence fence = Leadership::Fence::off;  // as last published for that epoch
     bool published = false;       // `fence` speaks of exactly this leadership
     bool member_key_gone = false; // its member key is not there either
@@ -32,6 +33,7 @@ public:
 private:
     LastLeader last_;
     bool unlocked_ = false;
+    bool had_record_ = false;
 };
 
 }  // namespace castle::core

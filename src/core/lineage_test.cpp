@@ -60,6 +60,18 @@ TEST(Lineage, AfterARestartTheStoresRecordsTell) {
     EXPECT_EQ(weigh(input(lineage, BootTime{1s}))->kind(), Evidence::Kind::released);
 }
 
+// Its key was deleted by hand, and its deadline was counted by a lease from before ttl became shorter.
+TEST(Lineage, ALongerLifeThanTodaysIsWaitedFor) {
+    Lineage lineage;
+    Cluster cluster = led_by("n1", 10);
+    cluster.last_leadership = Leadership{.name = "n1", .fence = Leadership::Fence::on, .epoch = Revision{10}, .lease = LeaseId{7}, .life = 40s};
+    lineage.see(cluster, BootTime{1s});
+    cluster.leader.reset();
+    lineage.see(cluster, BootTime{2s});
+    EXPECT_FALSE(weigh(input(lineage, BootTime{41s})));
+    EXPECT_EQ(weigh(input(lineage, BootTime{42s}))->kind(), Evidence::Kind::waited);
+}
+
 TEST(Lineage, ALeadershipBetweenTwoViewsIsNotOverlooked) {
     Lineage lineage;
     Cluster cluster = led_by("n1", 10);
@@ -74,6 +86,24 @@ TEST(Lineage, ALeadershipBetweenTwoViewsIsNotOverlooked) {
     EXPECT_EQ(lineage.last().name, "n3");
     EXPECT_EQ(lineage.last().lease, LeaseId{8});
     EXPECT_EQ(lineage.last().unlocked_since, BootTime{9s});
+}
+
+// n1 led, lost its key by hand, led once more under another lease, and then all keys were deleted, the record with them.
+TEST(Lineage, ALeadershipThatADeletionOfAllKeysHidesIsNotOverlooked) {
+    Lineage lineage;
+    Cluster cluster = led_by("n1", 10);
+    cluster.last_leadership = Leadership{"n1", Leadership::Fence::on, Revision{10}, LeaseId{7}, Revision{11}};
+    cluster.leadership_modified = Revision{11};
+    lineage.see(cluster, BootTime{1s});
+    cluster.leader.reset();
+    cluster.members.clear();
+    lineage.see(cluster, BootTime{2s});
+    lineage.see(Cluster{}, BootTime{9s});
+    EvidenceInput weighed = input(lineage, BootTime{38s});
+    weighed.lease_ended = true;  // of the lease that we know of
+    EXPECT_FALSE(weigh(weighed));
+    weighed.now = BootTime{39s};
+    EXPECT_EQ(weigh(weighed)->kind(), Evidence::Kind::waited);
 }
 
 TEST(Lineage, AnotherKindOfMemberThatLedAfterUsIsNotOverlooked) {
