@@ -169,7 +169,7 @@ void Chaos::strike(Fault fault) {
         case Fault::prefix_deleted:
             // While all is well, so that the living leader writes them anew. With it the store forgets which numbers of
             // timelines are taken, and whoever has no data may initialize a cluster of its own, as the contract has it.
-            if (!sim_.healthy()) return;
+            if (!sim_.healthy() || !sim_.leader().agent_running() || !store.in_quorum(0)) return;
             world.count(fault);
             world.note("ctl", "all keys are deleted");
             return store.erase_all();

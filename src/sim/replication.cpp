@@ -113,6 +113,7 @@ void Postgres::received_until(std::uint64_t connection, WalPosition position) {
     if (receiver_.connection != connection || !receiver_.connected) return;
     if (position.end < disk.wal.end) return;
     const bool moved = timeline() != position.branch->timeline;
+    const bool news = moved || position.end > disk.wal.end;
     disk.wal = position;
     replayed_ = position.end;
     if (moved) changed();
@@ -120,7 +121,7 @@ void Postgres::received_until(std::uint64_t connection, WalPosition position) {
     around_.network.send(host_, upstream->host_, [upstream, this, connection, end = position.end] {
         upstream->within([upstream, this, connection, end] { upstream->heard_from(*this, connection, end); });
     });
-    flushed_more();  // to those that stream from us
+    if (news) flushed_more();  // to those that stream from us; two that stream from each other have nothing to tell for ever
 }
 
 void Postgres::heard_from(Postgres& standby, std::uint64_t connection, Lsn flushed) {
