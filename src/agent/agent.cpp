@@ -194,6 +194,8 @@ Task<> Agent::observe() {
     }
     co_await server_.look(executor_.now() + look_patience);
     const core::Instance& instance = server_.view();
+    if (instance.replayed != replayed_) memory_.replay_moved_at = executor_.now();
+    replayed_ = instance.replayed;
     if (!instance.disk_full) {
         memory_.disk_full_since.reset();
     } else if (!memory_.disk_full_since) {

@@ -160,6 +160,7 @@ private:
     std::optional<core::Decision> last_decision_;
     bool fatal_ = false;
     bool stopping_ = false;
+    Lsn replayed_;
     bool refreshing_ = false;
     bool finding_crash_end_ = false;
     std::uint64_t cycles_begun_ = 0, cycles_ended_ = 0;

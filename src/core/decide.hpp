@@ -49,6 +49,7 @@ struct Memory {
     Revision stood_back{};           // the epoch that we gave up in a switchover: let the others go first
     BootTime stood_back_at{};
     BootTime last_failed_copy{};     // clone or rewind
+    BootTime replay_moved_at{};      // when the standby was last seen to have replayed more
     std::optional<BootTime> disk_full_since;
     int crashes = 0;                 // of a server that led, each within crash_loop_window of the one before
     BootTime last_crash{};

@@ -83,8 +83,8 @@ Decision decide_in_activity(const Situation& s) {
     std::optional<BootTime> at;
     if (as_primary && !others_with_api(s).empty()) {
         const bool promotes = s.activity == Activity::promote;
-        const BootTime begun = promotes ? s.activity_since : s.memory.crashed_at.value_or(s.activity_since);
-        const BootTime until = begun + (promotes ? std::max(s.settings.primary_start_timeout, promote_patience) : s.settings.primary_start_timeout);
+        const BootTime until = promotes ? std::max(s.activity_since, s.memory.replay_moved_at) + promote_patience
+                                        : s.memory.crashed_at.value_or(s.activity_since) + s.settings.primary_start_timeout;
         if (s.now.boot < until) {
             at = until;
         } else if (!promotes && !s.memory.crash_end) {
@@ -94,7 +94,7 @@ Decision decide_in_activity(const Situation& s) {
                        {.kind = Action::Kind::investigate, .members = others_with_api(s)});
         } else if (possible({.others = s.findings->peers, .candidate = {},
                              .at_least = promotes ? s.instance.position() : *s.memory.crash_end})) {
-            return promotes ? cancel(Reason::promote_stuck, "the promotion takes longer than primary_start_timeout: handing over")
+            return promotes ? cancel(Reason::promote_stuck, "the promotion does not get on: handing over")
                             : cancel(Reason::crash_handover, "crash recovery takes longer than primary_start_timeout: handing over");
         }
     }

@@ -39,7 +39,8 @@ inline Decision promotion_failed() {
     return act(Reason::promote_failed_releasing, "removed leader key: the promotion failed", {.kind = Action::Kind::release_lock});
 }
 
-// How long a promotion may take at least, whatever primary_start_timeout says of servers that crashed.
+// How long a promotion may take while no WAL is replayed. (A standby that lags behind has to replay what it received first,
+// and is let do that.)
 constexpr Duration promote_patience{30'000};
 
 // How long a copy or start that failed is left alone before the next try.
