@@ -24,7 +24,8 @@ class Campaign:
         self._lab = self._made_for = None
         processes.become_subreaper(time_limit)
         print(f"{'fault':<28} {'timing':<9} {'verdict':<7} {'gap s':>7} {'kept':>7} {'fresh':>7} {'haproxy':>7} "
-              f"{'tuned':>7} {'errors':>6} {'rows':>6} {'lost':>5} {'bytes of allowed':>18} {'whole s':>7}", file=self._out, flush=True)
+              f"{'tuned':>7} {'errors':>6} {'rows':>6} {'lost':>5} {'bytes of allowed':>18} {'whole s':>7}",
+              file=self._out, flush=True)
 
     def trial(self, fault, timing):
         began = time.monotonic()

@@ -54,7 +54,8 @@ class Network:
         """The calling program lives at the switch again; nothing may run on the hosts any more."""
         self.mend()
         sandbox.set_network(self._switch)
-        _ip(*(f"link del {name}" for name in self.hosts), f"link del {BRIDGE}", *(f"netns del {name}" for name in self.hosts))
+        names = list(self.hosts)
+        _ip(*(f"link del {name}" for name in names), f"link del {BRIDGE}", *(f"netns del {name}" for name in names))
         for host in self.hosts.values():
             host.close()
 
