@@ -126,6 +126,8 @@ private:
     Task<bool> publish_lease();
     Task<> write_member();
     Task<> write_status(bool heartbeat);
+    Task<> keep_slots(bool leader, bool heartbeat);
+    core::SlotKeeper slot_keeper(bool leader) const;
     Task<> put(std::vector<core::KeyWrite> writes, std::string_view doing);
     void publish();
     std::string state_name() const;
@@ -172,6 +174,7 @@ private:
     std::string written_member_;
     LeaseId written_member_lease_{};
     std::string written_history_;
+    core::SlotRetention slot_retention_;
     std::optional<bool> checkpoint_after_promote_;
     std::string callback_role_;
     Timeline reserved_timeline_{};  // the number that our promotion takes at least

@@ -74,29 +74,4 @@ std::optional<std::vector<core::HistoryLine>> history_to_write(const core::Clust
     return lines;
 }
 
-core::ClusterStatus status_to_write(const core::Instance& instance, const std::string& me) {
-    core::ClusterStatus status;
-    status.optime = instance.flushed;
-    for (const auto& [name, slot] : instance.slots) {
-        const Lsn at = slot.physical ? slot.restart_lsn : slot.confirmed_flush;
-        if (at.known()) status.slots[name] = at;
-    }
-    if (!status.slots.empty()) status.slots[core::slot_name(me)] = instance.flushed;
-    return status;
-}
-
-std::vector<std::string> wanted_slots(const core::Cluster& cluster, const std::string& me, bool leader) {
-    std::vector<std::string> slots;
-    for (const auto& [name, member] : cluster.members) {
-        if (name == me || member.tags.nostream) continue;
-        const bool from_me = member.tags.replicatefrom == me;
-        const bool from_another = !member.tags.replicatefrom.empty() && !from_me && cluster.member(member.tags.replicatefrom) &&
-                                  member.tags.replicatefrom != name;
-        if (leader ? !from_another : from_me) slots.push_back(core::slot_name(name));
-    }
-    std::ranges::sort(slots);
-    slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
-    return slots;
-}
-
 }  // namespace castle::agent

@@ -18,10 +18,4 @@ std::string member_record(const Options& options, const core::AgentView& view, s
 std::optional<std::vector<core::HistoryLine>> history_to_write(const core::Cluster& cluster, const core::Instance& instance,
                                                                const std::string& me, WallTime now, std::int64_t keep_most);
 
-// The status a leader publishes: its flush position, and how far its slots are.
-core::ClusterStatus status_to_write(const core::Instance& instance, const std::string& me);
-
-// The slots that members which stream from this node need, by name of the slot.
-std::vector<std::string> wanted_slots(const core::Cluster& cluster, const std::string& me, bool leader);
-
 }  // namespace castle::agent

@@ -82,16 +82,5 @@ TEST_F(History, ANewTimelineIsStampedAndOldLinesAreKept) {
     EXPECT_EQ(write(1)->size(), 1U);
 }
 
-TEST(WantedSlots, OneForEachMemberThatStreamsFromHere) {
-    core::Cluster cluster;
-    for (const char* name : {"n1", "n2", "n3", "n4", "n5"}) cluster.members[name].name = name;
-    cluster.members["n3"].tags.replicatefrom = "n2";
-    cluster.members["n4"].tags.nostream = true;
-    cluster.members["n5"].tags.replicatefrom = "gone";
-    EXPECT_EQ(wanted_slots(cluster, "n1", true), (std::vector<std::string>{"n2", "n5"}));
-    EXPECT_EQ(wanted_slots(cluster, "n2", false), (std::vector<std::string>{"n3"}));
-    EXPECT_TRUE(wanted_slots(cluster, "n4", false).empty());
-}
-
 }  // namespace
 }  // namespace castle::agent

@@ -94,10 +94,7 @@ Task<Status> Agent::promote(Revision epoch, CancelToken cancel) {
     }
     checkpoint_after_promote_ = false;
     // The others come at once, and PostgreSQL tries only every 5 s again if their slots are not there yet.
-    if (settings_.use_slots && cluster_) {
-        auto kept = co_await server_.keep_slots(wanted_slots(*cluster_, options_.name, true), false);
-        if (!kept) log(Level::warning, "replication slots: " + kept.error().message);
-    }
+    if (cluster_) co_await keep_slots(true, false);
     auto promoted = co_await server_.promote(newest_timeline(), cancel);
     if (!promoted) {
         checkpoint_after_promote_.reset();

@@ -21,10 +21,8 @@ Task<> Agent::upkeep(bool heartbeat) {
     if (heartbeat && cluster_->leader && !leads()) roll_call_.watch(cluster_, options_.name);
     const core::Instance& instance = server_.view();
     if (leads() && instance.running_primary() && !instance.read_failed) co_await write_status(heartbeat);
-    if (instance.process == ProcessState::running && !instance.read_failed && worker_.idle() && settings_.use_slots) {
-        auto kept = co_await server_.keep_slots(wanted_slots(*cluster_, options_.name, leads()), !settings_.pause && heartbeat);
-        if (!kept) log(Level::warning, "replication slots: " + kept.error().message);
-    }
+    if (instance.process == ProcessState::running && !instance.read_failed && worker_.idle() && cluster_->config)
+        co_await keep_slots(leads(), heartbeat);
     if (lease_.take_fresh() || !cluster_->member(options_.name)) written_member_.clear();  // or somebody deleted it
     if (heartbeat || written_member_.empty() || view_->state != state_name()) co_await write_member();
     else if (member_record(options_, *view_, checkpoint_after_promote_) != written_member_) co_await write_member();
@@ -65,6 +63,23 @@ Task<> Agent::keep_fence() {
         auto disarmed = co_await fence_.disarm();
         if (!disarmed) log(Level::warning, "disarm the fence: " + disarmed.error().message);
     }
+}
+
+// Slots are moved and dropped at the pace of the heartbeat; one that somebody waits for is made at once.
+Task<> Agent::keep_slots(bool leader, bool heartbeat) {
+    if (!settings_.use_slots) co_return;
+    const auto wanted = core::wanted_slots(*cluster_, settings_, slot_keeper(leader));
+    auto steps = core::slot_steps(wanted, server_.view().slots, settings_, !settings_.pause && heartbeat);
+    if (!heartbeat)
+        std::erase_if(steps, [&](const core::SlotStep& step) {
+            return step.kind != core::SlotStep::Kind::create || server_.view().slots.contains(step.name);
+        });
+    auto kept = co_await server_.change_slots(std::move(steps));
+    if (!kept) log(Level::warning, "replication slots: " + kept.error().message);
+}
+
+core::SlotKeeper Agent::slot_keeper(bool leader) const {
+    return {.name = options_.name, .tags = core::read_tags(options_.tags), .leader = leader};
 }
 
 Task<> Agent::publish_leadership(Leadership::Fence fence) {
@@ -136,9 +151,11 @@ Task<> Agent::write_status(bool heartbeat) {
     const auto epoch = lease_.epoch();
     if (!epoch) co_return;
     std::vector<core::KeyWrite> writes;
-    core::ClusterStatus status = status_to_write(instance, options_.name);
-    if (status.slots.empty()) status.slots = cluster_->status.slots;
-    if (status.retain_slots.empty()) status.retain_slots = cluster_->status.retain_slots;
+    slot_retention_.see(*cluster_, settings_, *epoch, executor_.now());
+    const auto wanted = core::wanted_slots(*cluster_, settings_, slot_keeper(true));
+    const core::ClusterStatus status{.optime = instance.flushed,
+                                     .slots = core::published_slots(wanted, instance, settings_, options_.name),
+                                     .retain_slots = slot_retention_.names(settings_)};
     std::string text = core::write_status(status);
     if (heartbeat && text != cluster_->status_text) writes.push_back({.key = "status", .value = std::move(text)});
     if (auto history = history_to_write(*cluster_, instance, options_.name, clock_.now().wall, settings_.max_timelines_history)) {

@@ -53,6 +53,8 @@ struct Slot {
     Lsn confirmed_flush;
     std::string plugin, database;
     bool holds_xmin = false;
+    bool lost = false;      // the WAL that it should have kept is gone
+    bool failover = false;  // from 17 on: the server itself carries it over
 };
 
 // Whom a standby follows. `member` is empty for a remote primary or for nobody.

@@ -55,8 +55,6 @@ postgres::Policy policy(const config::Document& document, const std::string& dyn
     if (auto dynamic = config::parse_dynamic(dynamic_json.empty() ? "{}" : dynamic_json)) {
         const core::Settings settings = config::read_settings(*dynamic).settings;
         policy.standby_cluster = settings.is_standby_cluster();
-        policy.permanent_slots = settings.permanent_slots;
-        policy.ignore_slots = settings.ignore_slots;
     }
     return policy;
 }

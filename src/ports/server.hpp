@@ -9,6 +9,7 @@
 #include "base/result.hpp"
 #include "core/cluster.hpp"
 #include "core/instance.hpp"
+#include "core/slots.hpp"
 #include "task/wait.hpp"
 
 namespace castle::ports {
@@ -58,9 +59,8 @@ public:
     // Applies the dynamic configuration: rewrites files, reloads; changes that need a restart show in
     // view().pending_restart. `role_primary`: which role's parameters apply.
     virtual Task<Status> configure(std::string dynamic_json, bool force) = 0;
-    // Makes and drops physical slots so that exactly `wanted` (names, and how far each may be advanced) exist beside the
-    // permanent ones; unknown slots are dropped only if `drop_unknown`.
-    virtual Task<Status> keep_slots(std::vector<std::string> wanted, bool drop_unknown) = 0;
+    // Replication slots. What does not work is told in the log; the next look shows what has become of them.
+    virtual Task<Status> change_slots(std::vector<core::SlotStep> steps) = 0;
     // Moves a data directory that cannot be used aside, so that the next clone finds an empty one.
     virtual Task<Status> set_aside(std::string why) = 0;
 

@@ -40,7 +40,7 @@ public:
     Task<Status> checkpoint(BootTime deadline) override;
     Task<Result<Lsn>> last_record(BootTime deadline) override;
     Task<Status> configure(std::string dynamic_json, bool force) override;
-    Task<Status> keep_slots(std::vector<std::string> wanted, bool drop_unknown) override;
+    Task<Status> change_slots(std::vector<core::SlotStep> steps) override;
     Task<Status> set_aside(std::string why) override;
     Task<Result<Divergence>> compare(core::Upstream source, BootTime deadline) override;
     void callback(std::string action, std::string role) override;
@@ -112,6 +112,7 @@ private:
     Signal::Subscription on_process_;
     ConnectionPtr monitor_;
     std::string read_problem_;       // as it was told last
+    std::vector<std::string> slot_problems_;  // the same
     bool asked_in_recovery_ = true;  // what the present server itself has answered last
     bool looking_ = false;
     Signal looked_;

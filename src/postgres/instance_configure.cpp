@@ -97,23 +97,23 @@ Task<Status> Instance::set_synchronous_standby_names(std::optional<std::string> 
     co_return co_await apply_config(false);
 }
 
-Task<Status> Instance::keep_slots(std::vector<std::string> wanted, bool drop_unknown) {
+Task<Status> Instance::change_slots(std::vector<core::SlotStep> steps) {
+    if (steps.empty()) co_return Done{};
     if (process_.state() != core::ProcessState::running) co_return Error{Errc::unavailable, "PostgreSQL does not run"};
-    // Nearly always all is as it should be, and the last look says so.
-    const bool all_there = std::ranges::all_of(wanted, [&](const std::string& name) {
-        const auto found = view_.slots.find(name);
-        return found != view_.slots.end() && found->second.physical;
-    });
-    const bool none_more = !drop_unknown || view_.slots.size() == wanted.size();
-    if (view_.accepting && all_there && none_more) co_return Done{};
-
     const BootTime deadline = site_.in(query_patience);
-    CASTLE_CO_TRY(ConnectionPtr connection, co_await connect_local("Patroni heartbeat", deadline));
-    auto kept = co_await sync_slots(*connection,
-                                    SlotWishes{std::move(wanted), drop_unknown, policy_, view_.in_recovery}, deadline);
-    if (!kept) co_return std::move(kept).error().in("replication slots");
-    for (const std::string& line : kept->done) site_.info(line);
-    for (const std::string& line : kept->problems) site_.warn(line);
+    const pid_t pid = process_.pid();
+    // Slots are moved in every cycle: that is not worth a connection each time. A look meanwhile makes its own.
+    ConnectionPtr connection = looking_ ? nullptr : std::move(monitor_);
+    if (!connection || connection->broken()) {
+        CASTLE_CO_TRY(connection, co_await connect_local("Patroni heartbeat", deadline));
+    }
+    auto changed = co_await postgres::change_slots(*connection, std::move(steps), deadline);
+    if (!connection->broken() && !monitor_ && process_.pid() == pid) monitor_ = std::move(connection);
+    if (!changed) co_return std::move(changed).error();
+    for (const std::string& line : changed->done) site_.info(line);
+    if (changed->problems != slot_problems_)
+        for (const std::string& line : changed->problems) site_.warn(line);
+    slot_problems_ = std::move(changed->problems);
     co_return Done{};
 }
 

@@ -32,7 +32,7 @@ TEST(Lifecycle, PrimaryStandbyPromoteAndRewind) {
     EXPECT_EQ(one.sql("SELECT rolsuper FROM pg_roles WHERE rolname = 'boss'"), "t");
     EXPECT_EQ(one.sql("SELECT current_setting('cluster_name')"), "demo");
     EXPECT_EQ(one.sql("CREATE TABLE t (i int)"), "");
-    ASSERT_OK(world.run(one.instance->keep_slots({core::slot_name("two-b")}, true)));
+    ASSERT_OK(one.keep_slots({core::slot_name("two-b")}));
 
     ASSERT_OK(two.open());
     ASSERT_OK(world.run(two.instance->clone(one.address(), {})));
@@ -70,7 +70,7 @@ TEST(Lifecycle, PrimaryStandbyPromoteAndRewind) {
     EXPECT_EQ(*verdict, Divergence::diverged);
     ASSERT_OK(world.run(one.instance->rewind(two.address(), {})));
     EXPECT_FALSE(file_exists(one.options.data_dir + ".rewinding"));
-    ASSERT_OK(world.run(two.instance->keep_slots({"one"}, true)));
+    ASSERT_OK(two.keep_slots({"one"}));
     ASSERT_OK(world.run(one.instance->start_standby(two.address(), {})));
     ASSERT_TRUE(one.eventually([&] { return one.view().streaming && one.view().timeline == Timeline{2}; }))
         << world.journal.all;
@@ -84,7 +84,7 @@ TEST(Lifecycle, PrimaryStandbyPromoteAndRewind) {
     ASSERT_OK(two.stop());
     // Numbers up to 6 may have been used by members that are gone; standbys on older timelines get over the gap.
     ASSERT_OK(world.run(one.instance->promote(Timeline{7}, {})));
-    ASSERT_OK(world.run(one.instance->keep_slots({core::slot_name("two-b")}, true)));
+    ASSERT_OK(one.keep_slots({core::slot_name("two-b")}));
     verdict = world.run(two.instance->compare(one.address(), world.in(10s)));
     ASSERT_OK(verdict);
     EXPECT_EQ(*verdict, Divergence::none);
@@ -100,7 +100,7 @@ TEST(Lifecycle, AStandbyChangesItsUpstreamWithoutARestartAndObeysItsPrimarysMini
     one.policy.callbacks["on_role_change"] = "sh -c 'sleep 30; echo late >> " + world.scratch.path() + "/calls' --";
     ASSERT_OK(one.open());
     ASSERT_OK(world.run(one.instance->bootstrap({})));
-    ASSERT_OK(world.run(one.instance->keep_slots({"two", "three"}, true)));
+    ASSERT_OK(one.keep_slots({"two", "three"}));
     ASSERT_OK(two.open());
     ASSERT_OK(world.run(two.instance->clone(one.address(), {})));
     ASSERT_OK(world.run(two.instance->start_standby(one.address(), {})));
@@ -109,7 +109,7 @@ TEST(Lifecycle, AStandbyChangesItsUpstreamWithoutARestartAndObeysItsPrimarysMini
     ASSERT_TRUE(two.view().pending_restart.contains("max_connections"));
     EXPECT_EQ(two.view().pending_restart.at("max_connections").new_value, "100");
 
-    ASSERT_OK(world.run(two.instance->keep_slots({"three"}, true)));
+    ASSERT_OK(two.keep_slots({"three"}));
     ASSERT_OK(three.open());
     ASSERT_OK(world.run(three.instance->clone(two.address(), {})));
     ASSERT_OK(world.run(three.instance->start_standby(two.address(), {})));
@@ -139,11 +139,11 @@ TEST(Lifecycle, AStandbyChangesItsUpstreamWithoutARestartAndObeysItsPrimarysMini
     // A slot that nobody wants goes; one that is in use stays and is told of.
     ASSERT_OK(two.stop());
     ASSERT_TRUE(one.eventually([&] { return one.view().walsenders.size() == 1; }));
-    ASSERT_OK(world.run(one.instance->keep_slots({}, true)));
+    ASSERT_OK(one.keep_slots({}));
     one.look();
     EXPECT_FALSE(one.view().slots.contains("two"));
     EXPECT_TRUE(one.view().slots.contains("three"));
-    EXPECT_TRUE(world.journal.has("replication slot three should go, but somebody uses it"));
+    EXPECT_TRUE(world.journal.has("replication slot three should go (nobody needs it), but somebody uses it"));
 }
 
 }  // namespace

@@ -60,6 +60,8 @@ core::Slot slot_of(const json::object& object) {
     slot.plugin = text_of(object, "plugin");
     slot.database = text_of(object, "database");
     slot.holds_xmin = truth_of(object, "holds_xmin");
+    slot.lost = text_of(object, "wal_status") == "lost";
+    slot.failover = truth_of(object, "failover");
     return slot;
 }
 
@@ -100,8 +102,9 @@ SELECT pg_catalog.current_setting('server_version_num'),
             FROM pg_catalog.pg_stat_replication) AS s),
        (SELECT pg_catalog.json_agg(pg_catalog.row_to_json(s)) FROM
          (SELECT slot_name, slot_type, active, restart_lsn, confirmed_flush_lsn, plugin, database,
-                 xmin IS NOT NULL OR catalog_xmin IS NOT NULL AS holds_xmin
-            FROM pg_catalog.pg_replication_slots WHERE NOT temporary) AS s),
+                 xmin IS NOT NULL OR catalog_xmin IS NOT NULL AS holds_xmin, wal_status,
+                 COALESCE('true' IN (j->>'failover', j->>'synced'), false) AS failover
+            FROM pg_catalog.pg_replication_slots AS p, pg_catalog.to_jsonb(p) AS j WHERE NOT temporary) AS s),
        (SELECT pg_catalog.string_agg(name, ',') FROM pg_catalog.pg_settings WHERE pending_restart)
   FROM (SELECT pg_catalog.pg_is_in_recovery() AS recovering) AS r
   LEFT JOIN pg_catalog.pg_stat_wal_receiver AS w ON true)";

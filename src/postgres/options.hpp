@@ -61,9 +61,6 @@ struct Policy {
     // Owned by the synchronous mode while it is on; nothing: the user's value from the parameters applies.
     std::optional<std::string> synchronous_standby_names;
     bool standby_cluster = false;
-    // Slots that are not ours to drop.
-    std::map<std::string, core::PermanentSlot> permanent_slots;
-    std::vector<core::IgnoredSlot> ignore_slots;
 };
 
 struct CustomBootstrap {

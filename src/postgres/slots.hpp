@@ -1,36 +1,20 @@
-// Physical replication slots: makes and drops them until exactly the wanted ones are there.
+// Replication slots: carries out what core/slots.hpp has decided about them.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "postgres/options.hpp"
+#include "core/slots.hpp"
 #include "postgres/sql.hpp"
 
 namespace castle::postgres {
-
-struct SlotWishes {
-    std::vector<std::string> wanted;
-    bool drop_unknown = false;
-    const Policy& policy;  // permanent and ignored slots are not ours to drop
-    bool in_recovery = false;
-};
 
 struct SlotChanges {
     std::vector<std::string> done;
     std::vector<std::string> problems;  // active slots that should go, and the like
 };
 
-Task<Result<SlotChanges>> sync_slots(Connection& connection, SlotWishes wishes, BootTime deadline);
-
-// Whether the configuration names this slot among those to be left alone.
-struct FoundSlot {
-    std::string name;
-    bool physical = true;
-    std::string database, plugin;
-    bool active = false;
-    bool failover = false;  // from 17 on: the server itself carries it over
-};
-bool is_left_alone(const Policy& policy, const FoundSlot& slot);
+// An error: the connection is of no use any more. What one slot refuses does not keep the others from their step.
+Task<Result<SlotChanges>> change_slots(Connection& connection, std::vector<core::SlotStep> steps, BootTime deadline);
 
 }  // namespace castle::postgres

@@ -138,6 +138,19 @@ struct Node {
     void look() { world.run(instance->look(world.in(5s))); }
     const core::Instance& view() const { return instance->view(); }
 
+    // By the rules of the core: exactly these exist afterwards.
+    Status fulfil(const core::SlotWishes& wanted, const core::Settings& settings = {}) {
+        look();
+        auto changed = world.run(instance->change_slots(core::slot_steps(wanted, view().slots, settings, true)));
+        look();
+        return changed;
+    }
+    Status keep_slots(const std::vector<std::string>& names) {
+        core::SlotWishes wanted;
+        for (const std::string& name : names) wanted[name] = {.expected_active = true, .advance_to = {}};
+        return fulfil(wanted);
+    }
+
     // One value; "error: ..." if it fails.
     std::string sql(std::string text) {
         auto connection = world.run(instance->connect_local("test", world.in(10s)));

@@ -293,9 +293,15 @@ Task<Result<Lsn>> SimServer::last_record(BootTime) {
 
 Task<Status> SimServer::configure(std::string, bool) { co_return Done{}; }
 
-Task<Status> SimServer::keep_slots(std::vector<std::string> wanted, bool) {
+// WAL is never removed here, so how far a slot is makes no difference.
+Task<Status> SimServer::change_slots(std::vector<core::SlotStep> steps) {
     if (!server_.running()) co_return Error{Errc::invalid, "the server is not running"};
-    server_.disk.slots = std::move(wanted);
+    std::vector<std::string>& slots = server_.disk.slots;
+    for (const core::SlotStep& step : steps) {
+        if (step.kind == core::SlotStep::Kind::drop) std::erase(slots, step.name);
+        if (step.kind == core::SlotStep::Kind::create && std::ranges::find(slots, step.name) == slots.end())
+            slots.push_back(step.name);
+    }
     co_return Done{};
 }
 

@@ -30,7 +30,7 @@ public:
     Task<Status> checkpoint(BootTime deadline) override;
     Task<Result<Lsn>> last_record(BootTime deadline) override;
     Task<Status> configure(std::string dynamic_json, bool force) override;
-    Task<Status> keep_slots(std::vector<std::string> wanted, bool drop_unknown) override;
+    Task<Status> change_slots(std::vector<core::SlotStep> steps) override;
     Task<Status> set_aside(std::string why) override;
     Task<Result<Divergence>> compare(core::Upstream source, BootTime deadline) override;
     void callback(std::string action, std::string role) override;
