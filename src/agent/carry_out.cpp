@@ -34,6 +34,11 @@ Task<> Agent::carry_out(core::Decision decision) {
             if (!followed) log(Level::error, "follow: " + followed.error().message);
             co_return;
         }
+        case Action::Kind::resume_replay: {
+            auto resumed = co_await server_.resume_replay();
+            if (!resumed) log(Level::warning, resumed.error().message);
+            co_return;
+        }
         case Action::Kind::release_lock: {
             if (server_.view().process != ProcessState::stopped) co_await kill_server();
             auto released = co_await release_lock(cluster_ ? cluster_->status.optime : Lsn{});

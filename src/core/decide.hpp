@@ -93,7 +93,7 @@ struct Action {
         exit,              // end the program with status 1
         take_initialize,   // create `initialize` empty; if won, bootstrap
         clear_initialize,  // remove it, empty as it is: who made it is gone
-        clone, rewind, compare, crash_end, start_primary, start_standby, follow,
+        clone, rewind, compare, crash_end, start_primary, start_standby, follow, resume_replay,
         set_aside,         // move the data directory away, to be cloned anew
         take_lock,         // create the leader key; needs evidence
         promote, demote, release_lock, clear_request, cancel_activity,

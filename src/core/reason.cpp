@@ -47,6 +47,7 @@ std::string_view name_of(Reason reason) {
         case Reason::lock_without_confirmation: return "lock_without_confirmation";
         case Reason::ghost_lock: return "ghost_lock";
         case Reason::following: return "following";
+        case Reason::resuming_replay: return "resuming_replay";
         case Reason::changing_upstream: return "changing_upstream";
         case Reason::demoting_without_lock: return "demoting_without_lock";
         case Reason::diverged: return "diverged";

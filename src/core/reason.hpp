@@ -22,7 +22,7 @@ enum class Reason {
     leading, promoting, promote_stuck, promote_failed_releasing, disk_full, switchover, switchover_impossible, switchover_pointless,
     lock_without_confirmation, ghost_lock,
     // another leads
-    following, changing_upstream, demoting_without_lock, diverged,
+    following, changing_upstream, resuming_replay, demoting_without_lock, diverged,
     // the store does not answer
     store_lost_holding, store_lost_alone, store_lost_demoting, store_lost_waiting, store_lost_standby_start,
     count_  // how many there are

@@ -46,6 +46,9 @@ public:
     virtual Task<Status> start_standby(std::optional<core::Upstream> upstream, CancelToken cancel) = 0;
     // Points a running standby at another upstream, without restart where the version allows it.
     virtual Task<Status> follow(std::optional<core::Upstream> upstream) = 0;
+    // Lets a standby go on that has paused. One whose settings are lower than its primary's ends itself then (PostgreSQL
+    // 14 and later); its next start gives it what it needs.
+    virtual Task<Status> resume_replay() = 0;
     // Answers when the server has left recovery and accepts writes. The number of its new timeline is `at_least` or
     // greater: lower ones may have been used by members whose WAL this server has never seen.
     virtual Task<Status> promote(Timeline at_least, CancelToken cancel) = 0;

@@ -173,6 +173,14 @@ Task<Status> Instance::follow(std::optional<core::Upstream> upstream) {
     co_return Done{};
 }
 
+Task<Status> Instance::resume_replay() {
+    const BootTime deadline = site_.in(query_patience);
+    CASTLE_CO_TRY(ConnectionPtr connection, co_await connect_local("Patroni heartbeat", deadline));
+    auto resumed = co_await connection->query("SELECT pg_catalog.pg_wal_replay_resume()", deadline);
+    if (!resumed) co_return std::move(resumed).error().in("resume the replay");
+    co_return Done{};
+}
+
 Task<Status> Instance::stop(ports::StopMode mode, BootTime deadline) {
     auto stopped = co_await process_.stop(mode, deadline);
     co_await process_.refresh(site_.in(10s));

@@ -265,6 +265,28 @@ class Mistakes(ClusterCase):
         self.assertEqual(fingerprint(f"{replica.data}/global"), control)
         self.assertEqual(self.cluster.leader(), self.leader)
 
+    def test_a_leader_restarted_before_its_standbys_leaves_none_behind(self):
+        # A standby whose settings are lower than its primary's must not replay further.
+        leader, replica = self.leader, self.replica
+
+        def set_and_restart(value):
+            answer = leader.api("PATCH", "/config", {"postgresql": {"parameters": {"max_connections": value}}})
+            self.assertEqual(answer.status, 200, answer)
+            for member in (leader, replica):
+                eventually("it is pending", lambda m=member: m.api("GET", "/patroni").json().get("pending_restart"))
+            self.assertEqual(leader.api("POST", "/restart", {}, timeout=60).status, 200)
+        mark = replica.log_mark()
+        set_and_restart(150)
+        eventually("the standby has it, too", lambda: replica.value("SHOW max_connections") == "150", within=30)
+        replica.wait_streaming_from(leader)
+        if leader.value("SHOW server_version_num") >= "140000":
+            self.assertIn("[resuming_replay]", replica.log_text(mark))
+        self.assertNotIn("pending_restart", replica.api("GET", "/patroni").json())
+        set_and_restart(None)
+        eventually("the primary's value has arrived", lambda: replica.control("max_connections setting") == "100")
+        self.assertEqual(replica.api("POST", "/restart", {}, timeout=60).status, 200)
+        self.assertEqual(replica.value("SHOW max_connections"), "100")
+
     def test_a_directory_with_files_of_others_is_told_once_and_left_alone(self):
         member = self.another("occupied")
         os.mkdir(member.data)
