@@ -1,9 +1,7 @@
 #!/usr/bin/python3
 """Replication slots: whoever takes over has the WAL that the others still need."""
-import signal
-
-from lib import processes
 from lib.case import ClusterCase, main
+from lib.divergence import power_off
 from lib.waiting import eventually
 
 
@@ -59,10 +57,7 @@ class Slots(ClusterCase):
             member.sql("CHECKPOINT")
         eventually("its key is gone", lambda: not cluster.etcd.get(cluster.key(f"members/{away.name}")))
         eventually("it is remembered", lambda: away.name in self.status()["retain_slots"])
-        server, fence = old.postmaster_pid(), old.fence_pid()
-        for pid in [old.agent_pid, fence, server, *processes.descendants(server)]:
-            processes.send(pid, signal.SIGKILL)
-        old.process.wait()
+        power_off(old)
         self.assertEqual(cluster.wait_leader(within=cluster.timing["ttl"] + 30, other_than=old), heir)
         eventually("the old leader's key is gone", lambda: not cluster.etcd.get(cluster.key(f"members/{old.name}")))
         heir.sql("CHECKPOINT")

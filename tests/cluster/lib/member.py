@@ -6,7 +6,6 @@ import signal
 import subprocess
 
 import psycopg2
-import psycopg2.extensions
 import yaml
 
 from . import processes, rest
@@ -188,5 +187,6 @@ class Member:
         rows = self.sql("SELECT received_tli, status, conninfo FROM pg_stat_wal_receiver")
         if not rows or rows[0][:2] != (timeline, "streaming"):
             return False
-        upstream = psycopg2.extensions.parse_dsn(rows[0][2])
+        # Not by the client library: it may be older than the server, and not know all that stands there.
+        upstream = dict(re.findall(r"(\w+)=('[^']*'|\S*)", rows[0][2]))
         return (upstream["host"], upstream["port"]) == (leader.host.address, str(leader.port))
