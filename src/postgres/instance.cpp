@@ -123,8 +123,8 @@ void Instance::sync_view() {
     const core::Instance before = view_;
     view_.data = files.kind;
     view_.data_problem = files.problem;
-    // It was replaced, or upgraded, while we were here.
-    if (files.kind == core::DataDir::present && files.major != site_.version.major() && process_.pid() == 0) {
+    // It was replaced, or upgraded, while we were here. That its control file cannot be read follows from it.
+    if (files.major != 0 && files.major != site_.version.major() && process_.pid() == 0) {
         view_.data = core::DataDir::unreadable;
         view_.data_problem = wrong_major(site_, files.major);
     }

@@ -48,9 +48,9 @@ Task<Status> Instance::start(WantedConfig wanted, CancelToken cancel) {
     const DataDirState& files = process_.files();
     if (process_.pid() != 0)
         co_return Error{Errc::conflict, "PostgreSQL runs already (process " + std::to_string(process_.pid()) + ")"};
+    if (files.major != 0 && files.major != site_.version.major()) co_return Error{Errc::invalid, view_.data_problem};
     if (files.kind != core::DataDir::present)
         co_return Error{Errc::failed, files.problem.empty() ? "the data directory is empty" : files.problem};
-    if (files.major != site_.version.major()) co_return Error{Errc::invalid, view_.data_problem};
     if (cancel.cancelled()) co_return Error{Errc::cancelled, "the start was given up"};
 
     CASTLE_CO_TRY(const std::string program, site_.programs.path("postgres"));
