@@ -168,6 +168,7 @@ private:
     std::uint64_t cycles_begun_ = 0, cycles_ended_ = 0;
     Signal cycle_ended_;
     bool leaving_ = false;
+    bool pre_promoting_ = false;  // the user's script runs; the server is a standby still
     BootTime started_{};
     BootTime next_heartbeat_{};
     BootTime next_cycle_{};

@@ -40,7 +40,9 @@ Task<> Agent::carry_out(core::Decision decision) {
             co_return;
         }
         case Action::Kind::release_lock: {
-            if (server_.view().process != ProcessState::stopped) co_await kill_server();
+            // A standby that was never on its way to become a primary can stay: it acknowledges nothing.
+            const bool standby = server_.view().running_standby() && !server_.view().read_failed && !fence_.state().armed;
+            if (server_.view().process != ProcessState::stopped && !standby) co_await kill_server();
             auto released = co_await release_lock(cluster_ ? cluster_->status.optime : Lsn{});
             if (!released) log(Level::error, "release the lock: " + released.error().message);
             wake_.notify();

@@ -77,6 +77,19 @@ Task<Status> Agent::give_up_bootstrap() {
 }
 
 Task<Status> Agent::promote(Revision epoch, CancelToken cancel) {
+    // Before the fence is armed: it would end the standby if the lock were lost meanwhile.
+    const Duration patience = settings_.primary_start_timeout > Duration{0} ? settings_.primary_start_timeout : Duration{300'000};
+    pre_promoting_ = true;
+    auto allowed = co_await server_.pre_promote(executor_.now() + patience, cancel);
+    pre_promoting_ = false;
+    if (!allowed) {
+        if (allowed.error().code == Errc::cancelled) co_return allowed;
+        memory_.pre_promote_failed = epoch;
+        memory_.pre_promote_failed_at = executor_.now();
+        co_return allowed;
+    }
+    if (cancel.cancelled() || lease_.epoch() != epoch)
+        co_return Error{Errc::cancelled, "the leader lock was lost before the promotion"};
     CASTLE_CO_CHECK(co_await fence_.arm(epoch, lease_.leader_until()));
     // The number is usually reserved with the lock; then this need not be waited for. A leader that has come back as a
     // standby takes another number, and nobody may use that again, even if we end before we have written the history.

@@ -201,7 +201,7 @@ std::string Agent::role_name() const {
     const core::Instance& instance = server_.view();
     if (instance.data == core::DataDir::empty) return "uninitialized";
     if (instance.running_primary()) return "primary";
-    if (worker_.activity() == Activity::promote) return "promoted";
+    if (worker_.activity() == Activity::promote && !pre_promoting_) return "promoted";
     if (worker_.activity() == Activity::start_primary) return "primary";
     if (instance.process == ProcessState::stopped && !instance.standby_signal && memory_.must_compare) return "demoted";
     return "replica";

@@ -40,6 +40,8 @@ struct Memory {
     int failed_starts = 0;           // since the server last ran
     BootTime last_failed_start{};
     Revision promote_failed{};       // the epoch in which a promotion failed
+    Revision pre_promote_failed{};   // the epoch in which the user's pre_promote command forbade it
+    BootTime pre_promote_failed_at{};
     // Whether our WAL may have what the leader's history does not: asked of the leader before following it.
     bool must_compare = true;
     Revision compared_with{};        // the epoch of the leader that it was last compared with

@@ -80,6 +80,9 @@ Decision decide_race(const Situation& s) {
         if (number(s.memory.stood_back) != 0 && s.memory.stood_back == last.epoch && last.name == s.me &&
             s.now.boot < s.memory.stood_back_at + Duration{2000})
             return wait(Reason::backing_off, "letting the others take the leader lock", s.memory.stood_back_at + Duration{2000});
+        if (number(s.memory.pre_promote_failed) != 0 && s.now.boot < s.memory.pre_promote_failed_at + s.settings.ttl)
+            return wait(Reason::pre_promote_failed, "backoff: skip leader race after pre_promote script failure and releasing the lock voluntarily",
+                        s.memory.pre_promote_failed_at + s.settings.ttl);
         if (auto decision = race_backoff(s)) return *decision;
     }
     if (!s.findings)

@@ -5,6 +5,8 @@ namespace castle::core {
 namespace {
 
 Decision promote_or_wait(const Situation& s) {
+    if (s.memory.pre_promote_failed == *s.epoch)
+        return act(Reason::pre_promote_failed, "Promotion cancelled because the pre-promote script failed", {.kind = Action::Kind::release_lock});
     if (s.memory.promote_failed == *s.epoch) return promotion_failed();
     if (!confirmed(s)) return wait(Reason::lock_without_confirmation, "waiting for the leader lock to be confirmed");
     return act(Reason::promoting, "promoted self to leader by acquiring session lock", {.kind = Action::Kind::promote});

@@ -51,6 +51,8 @@ postgres::Policy policy(const config::Document& document, const std::string& dyn
                                         std::pair{"on_restart", callbacks.on_restart}, std::pair{"on_reload", callbacks.on_reload},
                                         std::pair{"on_role_change", callbacks.on_role_change}})
         if (!command.empty()) policy.callbacks[name] = command;
+    policy.pre_promote = from.pre_promote;
+    policy.before_stop = from.before_stop;
     policy.start_timeout = from.pg_ctl_timeout;
     if (auto dynamic = config::parse_dynamic(dynamic_json.empty() ? "{}" : dynamic_json)) {
         const core::Settings settings = config::read_settings(*dynamic).settings;

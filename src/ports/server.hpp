@@ -49,11 +49,14 @@ public:
     // Lets a standby go on that has paused. One whose settings are lower than its primary's ends itself then (PostgreSQL
     // 14 and later); its next start gives it what it needs.
     virtual Task<Status> resume_replay() = 0;
+    // Runs the user's pre_promote command, if there is one. An error: the promotion must not happen.
+    virtual Task<Status> pre_promote(BootTime deadline, CancelToken cancel) = 0;
     // Answers when the server has left recovery and accepts writes. The number of its new timeline is `at_least` or
     // greater: lower ones may have been used by members whose WAL this server has never seen.
     virtual Task<Status> promote(Timeline at_least, CancelToken cancel) = 0;
     // Ends the server. While it shuts down, view().control and changed() tell how far it is. Escalates to immediate
-    // and kill when `deadline` passes.
+    // and kill when `deadline` passes. Before a fast stop of a running server the user's before_stop command runs, for at
+    // most half of that time.
     virtual Task<Status> stop(StopMode mode, BootTime deadline) = 0;
 
     virtual Task<Status> checkpoint(BootTime deadline) = 0;

@@ -36,6 +36,7 @@ public:
     Task<Status> start_standby(std::optional<core::Upstream> upstream, CancelToken cancel) override;
     Task<Status> follow(std::optional<core::Upstream> upstream) override;
     Task<Status> resume_replay() override;
+    Task<Status> pre_promote(BootTime deadline, CancelToken cancel) override;
     Task<Status> promote(Timeline at_least, CancelToken cancel) override;
     Task<Status> stop(ports::StopMode mode, BootTime deadline) override;
     Task<Status> checkpoint(BootTime deadline) override;
@@ -77,6 +78,7 @@ private:
 
     // instance_start.cpp
     Task<Status> start(WantedConfig wanted, CancelToken cancel);
+    Task<Status> run_script(std::string name, std::string text, BootTime deadline, CancelToken cancel);
     Task<std::string> why_not_started(std::vector<std::string> argv, std::string otherwise);
     Task<Status> await_primary(BootTime deadline, CancelToken cancel);
     // instance_bootstrap.cpp

@@ -16,6 +16,7 @@ using core::ProcessState;
 using namespace std::chrono_literals;
 
 constexpr Duration query_patience = 3s;
+constexpr Duration before_stop_limit = 60s;
 // What a server gets that is stopped because its start was given up.
 constexpr Duration give_up_patience = 10s;
 
@@ -129,6 +130,24 @@ Task<Status> Instance::await_primary(BootTime deadline, CancelToken cancel) {
     }
 }
 
+Task<Status> Instance::run_script(std::string name, std::string text, BootTime deadline, CancelToken cancel) {
+    auto argv = shell_split(text);
+    if (!argv) co_return std::move(argv).error().in("postgresql." + name);
+    Command command{.argv = *std::move(argv), .from = Command::From::server, .directory = site_.options.start_dir};
+    if (command.argv.empty()) co_return Done{};
+    command.on_line = [this, name](std::string_view line) { site_.info(name + ": " + std::string(line)); };
+    auto outcome = co_await site_.programs.run(std::move(command), deadline, cancel);
+    if (!outcome) co_return std::move(outcome).error().in(name + " script `" + text + "`");
+    site_.info(name + " script `" + text + "` exited with " + std::to_string(outcome->status));
+    if (!outcome->ok()) co_return Error{Errc::failed, name + " script `" + text + "`: " + outcome->reason()};
+    co_return Done{};
+}
+
+Task<Status> Instance::pre_promote(BootTime deadline, CancelToken cancel) {
+    if (policy_.pre_promote.empty()) co_return Done{};
+    co_return co_await run_script("pre_promote", policy_.pre_promote, deadline, cancel);
+}
+
 Task<Status> Instance::promote(Timeline at_least, CancelToken cancel) {
     co_await process_.refresh(site_.in(5s));
     sync_view();
@@ -182,6 +201,12 @@ Task<Status> Instance::resume_replay() {
 }
 
 Task<Status> Instance::stop(ports::StopMode mode, BootTime deadline) {
+    if (mode == ports::StopMode::fast && process_.state() == ProcessState::running && !policy_.before_stop.empty()) {
+        // The other half of the time is PostgreSQL's. Whatever becomes of the script, the server stops.
+        const Duration limit = std::min(before_stop_limit, (deadline - site_.loop.now()) / 2);
+        auto done = co_await run_script("before_stop", policy_.before_stop, site_.in(limit), {});
+        if (!done) site_.warn(done.error().message + "; stopping all the same");
+    }
     auto stopped = co_await process_.stop(mode, deadline);
     co_await process_.refresh(site_.in(10s));
     sync_view();

@@ -57,6 +57,7 @@ struct Policy {
     std::vector<std::string> create_replica_methods{"basebackup"};
     std::map<std::string, ReplicaMethod> replica_methods;  // without basebackup
     std::map<std::string, std::string> callbacks;          // on_start, ...: command
+    std::string pre_promote, before_stop;                  // commands; empty: none
     Duration start_timeout{60'000};                        // pg_ctl_timeout
     // Owned by the synchronous mode while it is on; nothing: the user's value from the parameters applies.
     std::optional<std::string> synchronous_standby_names;
