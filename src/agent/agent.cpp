@@ -14,7 +14,7 @@ using ports::Level;
 Agent::Agent(World world, Options options)
     : executor_(world.executor), clock_(world.clock), store_(world.store), server_(world.server), fence_(world.fence),
       peers_(world.peers), journal_(world.journal), options_(std::move(options)), view_(std::make_shared<core::AgentView>()),
-      lease_(executor_, store_, fence_, journal_, options_.name), roll_call_(executor_, peers_), worker_(executor_), scope_(executor_) {
+      lease_(executor_, store_, fence_, journal_, options_.name), watchdog_(executor_, fence_, journal_), roll_call_(executor_, peers_), worker_(executor_), scope_(executor_) {
     const auto wake_up = [this] { wake_.notify(); };
     on_store_ = store_.changed().subscribe([this] { store_moved(); });
     on_server_ = server_.changed().subscribe(wake_up);
@@ -23,6 +23,7 @@ Agent::Agent(World world, Options options)
         publish();  // whether we may write can change with it, and a cycle may be long under way
         wake_.notify();
     });
+    watchdog_.configure(options_.watchdog);
     lease_.publish = [this] { return publish_lease(); };
     on_worker_ = worker_.changed().subscribe(wake_up);
 }
@@ -41,6 +42,7 @@ void Agent::leave() {
 
 void Agent::set_options(Options options) {
     options_ = std::move(options);
+    watchdog_.configure(options_.watchdog);
     force_configure_ = true;
     wake_.notify();
 }
@@ -150,6 +152,7 @@ Task<> Agent::cycle() {
     co_await observe();
     if (leaving_ || stopping_) co_return;
     co_await apply_config();
+    if (heartbeat || !watchdog_.looked()) co_await look_at_watchdog();
     auto decision = co_await decide_with_findings();
     if (!decision) co_return;  // the world changed while it was being looked into: look again
     note(*decision, heartbeat);
@@ -262,6 +265,11 @@ Task<> Agent::apply_config() {
     }
 }
 
+Task<> Agent::look_at_watchdog() {
+    co_await watchdog_.look(settings_.ttl, settings_.loop_wait);
+    lease_.set_watchdog(watchdog_.safety_margin());
+}
+
 core::Situation Agent::situation() const {
     core::Situation s;
     s.now = clock_.now();
@@ -278,6 +286,7 @@ core::Situation Agent::situation() const {
     s.epoch = lease_.epoch();
     s.leader_until = lease_.leader_until();
     s.fence = fence_.state();
+    s.watchdog_problem = watchdog_.problem();
     s.instance = server_.view();
     s.activity = worker_.activity();
     s.activity_since = worker_.since();

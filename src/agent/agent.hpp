@@ -13,6 +13,7 @@
 
 #include "agent/lease_keeper.hpp"
 #include "agent/options.hpp"
+#include "agent/watchdog.hpp"
 #include "agent/roll_call.hpp"
 #include "agent/worker.hpp"
 #include "core/decide.hpp"
@@ -76,6 +77,7 @@ private:
     Task<> cycle();
     Task<> observe();
     Task<> apply_config();
+    Task<> look_at_watchdog();
     core::Situation situation() const;
     void note(const core::Decision& decision, bool heartbeat);
     void store_moved();
@@ -98,6 +100,7 @@ private:
     // transitions.cpp: the long actions
     Task<Status> bootstrap(Revision initialize, CancelToken cancel);
     Task<Status> give_up_bootstrap();
+    Task<Status> arm(Revision epoch);
     Task<Status> promote(Revision epoch, CancelToken cancel);
     Task<Status> start_primary(Revision epoch, CancelToken cancel);
     Task<Status> start_standby(std::optional<core::Upstream> upstream, CancelToken cancel);
@@ -122,6 +125,7 @@ private:
     // upkeep.cpp: what is written without anybody deciding
     Task<> upkeep(bool heartbeat);
     Task<> keep_fence();
+    Task<> disarm_fence();
     Task<> publish_leadership(core::Leadership::Fence fence);
     Task<bool> publish_lease();
     Task<> write_member();
@@ -187,6 +191,7 @@ private:
     Signal view_changed_;
     Signal wake_;
     LeaseKeeper lease_;
+    Watchdog watchdog_;
     RollCall roll_call_;
     Worker worker_;
     Signal::Subscription on_store_, on_server_, on_fence_, on_lease_, on_worker_;

@@ -37,7 +37,8 @@ Task<> LeaseKeeper::run() {
         bool done = false;
         if (!hung) done = co_await renew_now(executor_.now() + pace_.retry_timeout);
         // The reference renews once a loop_wait; a short life asks for more, so that one lost renewal is no loss.
-        const Duration interval = done ? std::min(pace_.loop_wait, std::max(life_, Duration{1500}) / 3) : std::min(pace_.loop_wait, Duration{500});
+        const Duration third = std::min(std::max(life_, Duration{1500}) / 3, std::max(reach(life_) / 2, Duration{200}));
+        const Duration interval = done ? std::min(pace_.loop_wait, third) : std::min(pace_.loop_wait, Duration{500});
         const BootTime next = std::max((done ? last_sent_ : executor_.now()) + interval, executor_.now() + Duration{50});
         co_await wait_past(executor_, kick_, seen, std::max(next, shorter_lease_from()));
     }
@@ -62,8 +63,10 @@ BootTime LeaseKeeper::shorter_lease_from() const {
     if (!epoch_ || (life_ != Duration{0} && pace_.ttl >= life_)) return {};
     BootTime in_force = leader_until_;
     if (fence_.state().armed && fence_.state().epoch == *epoch_) in_force = std::max(in_force, fence_.state().deadline);
-    return in_force - (pace_.ttl - core::lease_margin(pace_.ttl));
+    return in_force - reach(pace_.ttl);
 }
+
+Duration LeaseKeeper::reach(Duration life) const { return life - core::lease_margin(life, watchdog_); }
 
 Task<bool> LeaseKeeper::renew(BootTime deadline) {
     const auto epoch = epoch_;
@@ -97,7 +100,7 @@ Task<> LeaseKeeper::confirmed(Revision epoch, ports::Renewal renewal) {
         if (!told || epoch_ != epoch || lease_ != renewal.lease) co_return;
         published_ = renewal.lease;
     }
-    const BootTime until = renewal.sent + renewal.life - core::lease_margin(renewal.life);
+    const BootTime until = renewal.sent + reach(renewal.life);
     const bool first = leader_until_ == BootTime{};
     leader_until_ = std::max(leader_until_, until);
     if (fence_.state().armed && fence_.state().epoch == epoch) {

@@ -31,6 +31,8 @@ public:
     Task<> run();
 
     void set_pace(Pace pace);
+    // The safety margin of the hardware watchdog that is in use; nothing: none is.
+    void set_watchdog(std::optional<Duration> safety_margin) { watchdog_ = safety_margin; }
     void cycle_finished() { last_cycle_ = executor_.now(); }
 
     // From now on renewals confirm this leadership; nothing: we do not lead. `published`: the lease that its record names,
@@ -58,6 +60,7 @@ private:
     static Task<bool> published_already() { co_return true; }
     Task<bool> renew(BootTime deadline);
     BootTime shorter_lease_from() const;
+    Duration reach(Duration life) const;  // how far beyond the sending of a renewal the deadline lies
     Task<> confirmed(Revision epoch, ports::Renewal renewal);
     Task<> lost(Revision epoch);
     void answers(bool yes);
@@ -68,6 +71,7 @@ private:
     ports::Journal& journal_;
     std::string name_;
     Pace pace_;
+    std::optional<Duration> watchdog_;
     std::optional<Revision> epoch_;
     LeaseId lease_{};
     LeaseId published_{};

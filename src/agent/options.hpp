@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/version.hpp"
+#include "config/local.hpp"
 
 namespace castle::agent {
 
@@ -27,6 +28,7 @@ struct Options {
     std::string remembered_config;        // the dynamic configuration of an earlier run; empty: none
     std::function<Rejoin(const std::string& dynamic_json)> rejoin = [](const std::string&) { return Rejoin{}; };
     bool fence_works = true;
+    config::Watchdog watchdog;
 };
 
 }  // namespace castle::agent

@@ -76,6 +76,16 @@ Task<Status> Agent::give_up_bootstrap() {
     co_return Error{Errc::conflict, "another member has made the cluster meanwhile"};
 }
 
+// The fence, and the watchdog behind it. If that is required and cannot be had, neither is left.
+Task<Status> Agent::arm(Revision epoch) {
+    CASTLE_CO_CHECK(co_await fence_.arm(epoch, lease_.leader_until()));
+    const Status guarded = co_await watchdog_.open(lease_.life(), settings_.loop_wait);
+    lease_.set_watchdog(watchdog_.safety_margin());
+    if (guarded) co_return Done{};
+    co_await disarm_fence();
+    co_return Error{Errc::cancelled, guarded.error().message};
+}
+
 Task<Status> Agent::promote(Revision epoch, CancelToken cancel) {
     // Before the fence is armed: it would end the standby if the lock were lost meanwhile.
     const Duration patience = settings_.primary_start_timeout > Duration{0} ? settings_.primary_start_timeout : Duration{300'000};
@@ -90,7 +100,7 @@ Task<Status> Agent::promote(Revision epoch, CancelToken cancel) {
     }
     if (cancel.cancelled() || lease_.epoch() != epoch)
         co_return Error{Errc::cancelled, "the leader lock was lost before the promotion"};
-    CASTLE_CO_CHECK(co_await fence_.arm(epoch, lease_.leader_until()));
+    CASTLE_CO_CHECK(co_await arm(epoch));
     // The number is usually reserved with the lock; then this need not be waited for. A leader that has come back as a
     // standby takes another number, and nobody may use that again, even if we end before we have written the history.
     reserved_timeline_ = newest_timeline();
@@ -132,7 +142,7 @@ Task<> Agent::checkpoint_after_promote() {
 }
 
 Task<Status> Agent::start_primary(Revision epoch, CancelToken cancel) {
-    CASTLE_CO_CHECK(co_await fence_.arm(epoch, lease_.leader_until()));
+    CASTLE_CO_CHECK(co_await arm(epoch));
     scope_.spawn(publish_leadership(Leadership::Fence::on));
     auto started = co_await server_.start_primary(cancel);
     if (started && std::exchange(callback_role_, "primary") != "primary") server_.callback("on_start", "primary");
@@ -274,8 +284,7 @@ Task<Status> Agent::stop_and_release(std::optional<Revision> epoch, BootTime dea
         const auto& control = server_.view().control;
         CASTLE_CO_CHECK(co_await release_lock(control ? control->checkpoint : Lsn{}));
     }
-    auto disarmed = co_await fence_.disarm();
-    if (!disarmed) log(Level::warning, "disarm the fence: " + disarmed.error().message);
+    co_await disarm_fence();
     co_return result;
 }
 

@@ -39,7 +39,8 @@ Task<> Agent::keep_fence() {
         if (!no_other) alone_since_.reset();
         else if (!alone_since_) alone_since_ = executor_.now();
         const bool alone = no_other && (!fence.armed || executor_.now() >= *alone_since_ + std::max(settings_.ttl, Duration{20'000}));
-        const bool wanted = !alone && !settings_.pause;
+        // A watchdog is pinged by moves of the deadline. Where it is required, even one who is alone has a deadline.
+        const bool wanted = (!alone || watchdog_.required()) && !settings_.pause;
         if (wanted && (!fence.armed || fence.epoch != *lease_.epoch()) && lease_.leader_until() > executor_.now()) {
             auto armed = co_await fence_.arm(*lease_.epoch(), lease_.leader_until());
             if (!armed) {
@@ -51,18 +52,28 @@ Task<> Agent::keep_fence() {
             // "off" must be readable before the deadline is gone.
             co_await publish_leadership(Leadership::Fence::off);
             if (cluster_->last_leadership && cluster_->last_leadership->fence == Leadership::Fence::off) {
-                auto disarmed = co_await fence_.disarm();
-                if (!disarmed) log(Level::warning, "disarm the fence: " + disarmed.error().message);
+                co_await disarm_fence();
             }
         } else if (wanted && fence.armed && cluster_->last_leadership && cluster_->last_leadership->name == options_.name &&
                    (cluster_->last_leadership->fence != Leadership::Fence::on || cluster_->last_leadership->lease != lease_.lease())) {
             // Also when a changed ttl has brought another lease: the end of the old one proves nothing.
             co_await publish_leadership(Leadership::Fence::on);
         }
+        if (wanted && fence_.state().armed && lease_.life() != Duration{0}) {
+            const Status guarded = co_await watchdog_.open(lease_.life(), settings_.loop_wait);
+            lease_.set_watchdog(watchdog_.safety_margin());
+            if (!guarded) wake_.notify();  // the next cycle decides what that means
+        }
     } else if (fence.armed && (instance.process == ProcessState::stopped || instance.running_standby()) && !lease_.epoch()) {
-        auto disarmed = co_await fence_.disarm();
-        if (!disarmed) log(Level::warning, "disarm the fence: " + disarmed.error().message);
+        co_await disarm_fence();
     }
+}
+
+// Without a deadline nobody pings the watchdog.
+Task<> Agent::disarm_fence() {
+    co_await watchdog_.close();
+    auto disarmed = co_await fence_.disarm();
+    if (!disarmed) log(Level::warning, "disarm the fence: " + disarmed.error().message);
 }
 
 // Slots are moved and dropped at the pace of the heartbeat; one that somebody waits for is made at once.
@@ -231,6 +242,7 @@ void Agent::publish() {
                       activity == Activity::promote || (activity == Activity::restart && lease_.epoch().has_value()) ||
                       (fence_.state().armed && fence_.state().server_running) ||
                       (view->instance.process != ProcessState::stopped && !view->instance.running_standby());
+    view->watchdog_failed = !watchdog_.problem().empty();
     view->next_run = next_heartbeat_;
     view->scheduled_restart = scheduled_restart_;
     if (last_decision_) view->last_reason = name_of(last_decision_->reason);

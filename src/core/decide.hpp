@@ -80,6 +80,7 @@ struct Situation {
     std::optional<Revision> epoch;         // of our own leader key, while we believe that we hold it
     BootTime leader_until{};               // until when our leadership is confirmed
     FenceState fence;
+    std::string watchdog_problem;          // why the watchdog that the configuration requires cannot be used; empty: it can
     Instance instance;
     Activity activity = Activity::none;
     BootTime activity_since{};
@@ -137,7 +138,8 @@ std::optional<Upstream> wanted_upstream(const Situation& situation);
 // Where a member's server can be reached, from its conn_url; nothing if that cannot be read.
 std::optional<Upstream> upstream_of_member(const Member& member);
 
-// How much of the lease's life the deadline stays away from its end.
-Duration lease_margin(Duration life);
+// How much of the lease's life the deadline stays away from its end. With a hardware watchdog (by its safety margin) the
+// fence must have killed before that resets the machine.
+Duration lease_margin(Duration life, std::optional<Duration> watchdog = std::nullopt);
 
 }  // namespace castle::core

@@ -23,7 +23,7 @@ Decision decide_new_node(const Situation& s) {
         return act(Reason::cloning, "trying to bootstrap from leader '" + cluster.leader->name + "'",
                    {.kind = Action::Kind::clone, .upstream = upstream});
     }
-    if (!cluster.initialize && s.can_bootstrap && !s.tags.nofailover && s.now.boot >= s.memory.last_failed_copy + retry_pause)
+    if (!cluster.initialize && s.can_bootstrap && !s.tags.nofailover && s.watchdog_problem.empty() && s.now.boot >= s.memory.last_failed_copy + retry_pause)
         return act(Reason::bootstrap_race, "trying to bootstrap a new cluster", {.kind = Action::Kind::take_initialize});
     std::optional<BootTime> patience;
     if (const auto since = s.memory.bootstrap.abandoned_since()) {

@@ -18,6 +18,7 @@ Decision decide_race(const Situation& s);                     // nobody leads
 Decision decide_leading(const Situation& s);
 Decision decide_ghost_lock(const Situation& s);               // our name, but not our lease
 Decision decide_following(const Situation& s);
+std::optional<Decision> without_watchdog(const Situation& s); // we lead, and a watchdog that is required cannot be used
 Decision rejoin(const Situation& s);                          // stopped, another leads
 
 // We hold the leader key, by its create revision.

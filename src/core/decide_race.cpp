@@ -72,6 +72,12 @@ Decision decide_race(const Situation& s) {
     const auto& request = cluster.failover;
     const bool request_due = request && (!request->scheduled_at || *request->scheduled_at <= s.now.wall);
 
+    if (!s.watchdog_problem.empty() && !s.settings.pause) {
+        const std::string why = "the watchdog that is required cannot be used: " + s.watchdog_problem;
+        if (running_primary)
+            return act(Reason::watchdog_unusable, "demoting self because " + why, {.kind = Action::Kind::demote, .demote = Action::Demote::without_lock});
+        return stand_back(s, Reason::watchdog_unusable, "following a different leader because " + why);
+    }
     if (s.instance.read_failed) return stand_back(s, Reason::not_healthiest, "the local server does not answer; not racing");
     if (!running_primary) {
         if (s.tags.nofailover)

@@ -56,7 +56,15 @@ std::optional<Decision> out_of_room(const Situation& s) {
 
 }  // namespace
 
+std::optional<Decision> without_watchdog(const Situation& s) {
+    if (s.watchdog_problem.empty()) return std::nullopt;
+    return act(Reason::watchdog_unusable, (s.instance.running_primary() ? "Demoting self because watchdog could not be activated: "
+                                                                        : "Not promoting self because watchdog could not be activated: ") +
+                                              s.watchdog_problem, {.kind = Action::Kind::release_lock});
+}
+
 Decision decide_leading(const Situation& s) {
+    if (auto decision = without_watchdog(s)) return *decision;
     if (!s.instance.running_primary()) return promote_or_wait(s);
     // The deadline is the fence's affair; that it is near while the store answers means that renewals do not get through.
     if (s.fence.armed && s.now.boot >= s.leader_until)

@@ -46,6 +46,7 @@ Decision restart_in_place(const Situation& s) {
 
 Decision decide_stopped(const Situation& s) {
     if (is_owner(s)) {
+        if (auto decision = without_watchdog(s)) return *decision;
         if (s.memory.promote_failed == *s.epoch) return promotion_failed();
         if (ended_as_primary(s.instance)) return restart_in_place(s);
         if (s.memory.failed_starts > 0)

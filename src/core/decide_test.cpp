@@ -146,6 +146,14 @@ TEST(Decide, TheLeader) {
     const Row rows[] = {
         {"healthy", [](Case&) {}, Reason::leading},
         {"not promoted yet", [](Case& c) { c.s.instance.in_recovery = true; }, Reason::promoting, Kind::promote},
+        {"a required watchdog cannot be used", [](Case& c) { c.s.watchdog_problem = "no device"; },
+         Reason::watchdog_unusable, Kind::release_lock},
+        {"... nor could it after the promotion", [](Case& c) { c.s.watchdog_problem = "no device"; c.s.instance.in_recovery = true; },
+         Reason::watchdog_unusable, Kind::release_lock},
+        {"... nor after a restart",
+         [](Case& c) { c.s.watchdog_problem = "no device"; c.s.instance.process = ProcessState::stopped; },
+         Reason::watchdog_unusable, Kind::release_lock},
+        {"... and is not needed in pause", [](Case& c) { c.s.watchdog_problem = "no device"; c.s.settings.pause = true; }, Reason::paused},
         {"not promoted and not confirmed", [](Case& c) { c.s.instance.in_recovery = true; c.s.leader_until = {}; },
          Reason::lock_without_confirmation},
         {"promotion failed in this epoch", [](Case& c) { c.s.instance.in_recovery = true; c.s.memory.promote_failed = Revision{10}; },
@@ -384,6 +392,18 @@ TEST(Decide, NobodyLeads) {
         {"one who is ahead does not answer", [](Case& c) { c.s.findings->peers[0].reached = false; }, Reason::racing, Kind::take_lock},
         {"lags too far", [](Case& c) { c.cluster.status.optime = Lsn{9000 + (1 << 20) + 1}; }, Reason::not_healthiest},
         {"nofailover", [](Case& c) { c.s.tags.nofailover = true; }, Reason::not_allowed_to_promote},
+        {"a required watchdog cannot be used", [](Case& c) { c.s.watchdog_problem = "no device"; }, Reason::watchdog_unusable},
+        {"... and I am a primary",
+         [](Case& c) { c.s.watchdog_problem = "no device"; c.s.instance.in_recovery = false; c.s.me = "n1"; },
+         Reason::watchdog_unusable, Kind::demote},
+        {"... and I am a primary in pause",
+         [](Case& c) {
+             c.s.watchdog_problem = "no device";
+             c.s.instance.in_recovery = false;
+             c.s.me = "n1";
+             c.s.settings.pause = true;
+         },
+         Reason::running_primary_takes_lock, Kind::take_lock},
         {"its pre_promote command failed less than ttl ago",
          [](Case& c) { c.s.memory.pre_promote_failed = Revision{9}; c.s.memory.pre_promote_failed_at = now - 29s; }, Reason::pre_promote_failed},
         {"... ttl ago",
@@ -581,6 +601,7 @@ TEST(Decide, ANewCluster) {
          Reason::waiting_for_bootstrap},
         {"initialized, and nobody leads", [](Case& c) { c.cluster.initialize = system_id; }, Reason::waiting_for_bootstrap},
         {"nofailover does not bootstrap", [](Case& c) { c.s.tags.nofailover = true; }, Reason::waiting_for_bootstrap},
+        {"a required watchdog cannot be used", [](Case& c) { c.s.watchdog_problem = "no device"; }, Reason::waiting_for_bootstrap},
         {"no bootstrap section", [](Case& c) { c.s.can_bootstrap = false; }, Reason::waiting_for_bootstrap},
         {"bootstrap running, initdb half way",
          [](Case& c) { c.s.activity = Activity::bootstrap; c.s.instance.data = DataDir::unreadable; }, Reason::action_in_progress},
@@ -612,6 +633,8 @@ TEST(Decide, TheStoreDoesNotAnswer) {
 TEST(Lease, TheMarginIsATenthAndNeverBelow300Milliseconds) {
     EXPECT_EQ(lease_margin(30s), 3s);
     EXPECT_EQ(lease_margin(2s), 300ms);
+    EXPECT_EQ(lease_margin(30s, 5s), 5300ms) << "the fence kills before the watchdog resets the machine";
+    EXPECT_EQ(lease_margin(30s, -1s), 15300ms);
 }
 
 TEST(Upstream, IsReadFromTheConnectionUrl) {

@@ -12,6 +12,7 @@ struct FenceState {
     BootTime deadline{};      // until when the server may be primary; meaningful while armed
     bool server_running = false;
     int server_pid = 0;
+    Duration watchdog{};      // timeout of the open hardware watchdog; 0: none is open
     bool fired = false;       // the deadline passed and the tree is confirmed dead; cleared by the next start
 };
 

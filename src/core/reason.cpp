@@ -39,6 +39,7 @@ std::string_view name_of(Reason reason) {
         case Reason::leading: return "leading";
         case Reason::promoting: return "promoting";
         case Reason::promote_stuck: return "promote_stuck";
+        case Reason::watchdog_unusable: return "watchdog_unusable";
         case Reason::pre_promote_failed: return "pre_promote_failed";
         case Reason::promote_failed_releasing: return "promote_failed_releasing";
         case Reason::disk_full: return "disk_full";

@@ -19,7 +19,7 @@ enum class Reason {
     failover_to_other, primary_without_lock_outdated, backing_off, race_backoff,
     waiting_for_last_leader,
     // I lead
-    leading, promoting, pre_promote_failed, promote_stuck, promote_failed_releasing, disk_full, switchover, switchover_impossible, switchover_pointless,
+    leading, promoting, watchdog_unusable, pre_promote_failed, promote_stuck, promote_failed_releasing, disk_full, switchover, switchover_impossible, switchover_pointless,
     lock_without_confirmation, ghost_lock,
     // another leads
     following, changing_upstream, resuming_replay, demoting_without_lock, diverged,

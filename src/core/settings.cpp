@@ -44,7 +44,8 @@ std::vector<std::string> repair(Settings& settings, TimeoutFloors floors) {
 
 Duration watchdog_timeout(Duration ttl, Duration safety_margin) {
     const Duration half = ttl / 2;
-    return ttl - (safety_margin < 0s ? half : std::min(safety_margin, half));
+    // Devices count in seconds.
+    return std::chrono::floor<std::chrono::seconds>(ttl - (safety_margin < 0s ? half : std::min(safety_margin, half)));
 }
 
 }  // namespace castle::core

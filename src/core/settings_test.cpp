@@ -41,6 +41,7 @@ TEST(Settings, WatchdogEndsBeforeTheLease) {
     EXPECT_EQ(watchdog_timeout(30s, 5s), 25s);
     EXPECT_EQ(watchdog_timeout(30s, -1s), 15s);
     EXPECT_EQ(watchdog_timeout(6s, 5s), 3s) << "never less than half";
+    EXPECT_EQ(watchdog_timeout(5s, 5s), 2s) << "whole seconds";
 }
 
 }  // namespace

@@ -51,6 +51,11 @@ public:
     Task<Status> extend(Revision, BootTime) override { co_return Done{}; }
     Task<Status> fire() override { co_return Error{Errc::failed, "there is no fence"}; }
     Task<Status> disarm() override { co_return Done{}; }
+    Task<Status> check_watchdog(std::string) override { co_return Error{Errc::failed, "there is no fence to hold it"}; }
+    Task<Result<Duration>> open_watchdog(std::string, std::string, Duration) override {
+        co_return Error{Errc::failed, "there is no fence to hold it"};
+    }
+    Task<Status> close_watchdog() override { co_return Done{}; }
 
 private:
     Signal changed_;

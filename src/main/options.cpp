@@ -82,6 +82,7 @@ agent::Options agent_options(const config::Local& local) {
     options.can_bootstrap = local.document.data.contains("bootstrap");
     options.bootstrap_config = boost::json::serialize(local.bootstrap.dcs);
     options.fence_works = local.castle.fence;
+    options.watchdog = local.watchdog;
     options.rejoin = [document = local.document](const std::string& dynamic_json) {
         const config::Postgresql from = effective(document, dynamic_json).postgresql;
         return agent::Rejoin{from.use_pg_rewind,

@@ -1,6 +1,8 @@
 // The fence: the parent of the postmaster, which ends it when the deadline passes, whatever state the agent is in.
 #pragma once
 
+#include <string>
+
 #include "base/result.hpp"
 #include "core/fence_state.hpp"
 #include "task/wait.hpp"
@@ -24,6 +26,12 @@ public:
     virtual Task<Status> extend(Revision epoch, BootTime until) = 0;
     // Kills the server's whole tree now, and answers when it is confirmed gone.
     virtual Task<Status> fire() = 0;
+    // The hardware watchdog, which the fence holds open and pings whenever the deadline moves. It is closed properly here,
+    // and after a confirmed kill; otherwise it stays armed.
+    virtual Task<Status> check_watchdog(std::string device) = 0;  // may it be opened?
+    // Answers with the timeout that it took. Once more: another timeout.
+    virtual Task<Result<Duration>> open_watchdog(std::string device, std::string driver, Duration timeout) = 0;
+    virtual Task<Status> close_watchdog() = 0;
     // Only after the server has shut down, or while it is in recovery.
     virtual Task<Status> disarm() = 0;
 };

@@ -1,8 +1,11 @@
 #include "postgres/fence_client.hpp"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <ctime>
 
 #include "base/text.hpp"
@@ -83,6 +86,7 @@ ports::FenceState FenceClient::state() const {
     state.deadline = loop_.now() + (told.deadline - fence_now());
     state.server_running = told.server != 0;
     state.server_pid = told.server;
+    if (state.attached) state.watchdog = std::chrono::seconds{report_.numbers.watchdog_seconds};
     state.fired = told.killed;
     return state;
 }
@@ -221,12 +225,23 @@ Task<Status> FenceClient::release_address(fence::Address address) {
         loop_.now() + answer_limit);
 }
 
-Task<Result<int>> FenceClient::open_watchdog(std::string device, std::string driver, int seconds) {
+// The fence is the same user as we.
+Task<Status> FenceClient::check_watchdog(std::string device) {
+    auto job = [device = std::move(device)]() -> Status {
+        if (::access(device.c_str(), W_OK) == 0) return Done{};
+        return Error{Errc::unavailable, "cannot open " + device + ": " + std::strerror(errno)};
+    };
+    co_return co_await loop_.on_worker(std::move(job), loop_.now() + answer_limit);
+}
+
+Task<Result<Duration>> FenceClient::open_watchdog(std::string device, std::string driver, Duration timeout) {
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(timeout).count();
     auto fill = [&device, &driver, seconds](fence::Writer& writer) {
         writer.text(Field::device, device).text(Field::driver, driver).number(Field::timeout, seconds);
     };
-    CASTLE_CO_CHECK(co_await ask(Kind::watchdog_open, fill, loop_.now() + answer_limit));
-    co_return static_cast<int>(report_.numbers.watchdog_seconds);
+    auto opened = co_await ask(Kind::watchdog_open, fill, loop_.now() + answer_limit);
+    if (!opened) co_return std::move(opened).error().in(device);
+    co_return Duration{std::chrono::seconds{report_.numbers.watchdog_seconds}};
 }
 
 Task<Status> FenceClient::close_watchdog() {

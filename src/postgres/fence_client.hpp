@@ -54,6 +54,9 @@ public:
     Task<Status> extend(Revision epoch, BootTime until) override;
     Task<Status> fire() override;
     Task<Status> disarm() override;
+    Task<Status> check_watchdog(std::string device) override;
+    Task<Result<Duration>> open_watchdog(std::string device, std::string driver, Duration timeout) override;
+    Task<Status> close_watchdog() override;
 
     // Answers once exec has succeeded, with the postmaster's process id. Waits for what an earlier server left to be
     // gone.
@@ -65,10 +68,6 @@ public:
     // Removed from this machine when the fence fires.
     Task<Status> guard_address(fence::Address address);
     Task<Status> release_address(fence::Address address);
-
-    // Answers with the timeout that the device really took, in seconds. Call it again to change the timeout.
-    Task<Result<int>> open_watchdog(std::string device, std::string driver, int seconds);
-    Task<Status> close_watchdog();
 
     // The fence ends as soon as it has no server: at once, or (a stop in pause) with it.
     Task<Status> end();

@@ -44,6 +44,7 @@ MakeProgram real_agent(const Options& options) {
         local.conn_url = "postgres://" + ports.name + ":5432/postgres";
         local.api_url = "http://" + ports.name + ":8008/patroni";
         local.bootstrap_config = dynamic;
+        local.watchdog.mode = config::Watchdog::Mode::off;
         local.rejoin = [](const std::string&) { return agent::Rejoin{.use_rewind = true, .replace_diverged = true}; };
         return std::make_unique<RealAgent>(ports, std::move(local));
     };

@@ -18,6 +18,12 @@ public:
     Task<Status> extend(Revision epoch, BootTime until) override;
     Task<Status> fire() override;
     Task<Status> disarm() override;
+    // Simulated machines have no such device.
+    Task<Status> check_watchdog(std::string) override { co_return Error{Errc::unavailable, "there is no watchdog"}; }
+    Task<Result<Duration>> open_watchdog(std::string, std::string, Duration) override {
+        co_return Error{Errc::unavailable, "there is no watchdog"};
+    }
+    Task<Status> close_watchdog() override { co_return Done{}; }
 
     // From the world: the fence's state is another now. The agent learns of it when it runs.
     void fence_changed();

@@ -67,6 +67,7 @@ class Member:
                 },
                 "parameters": {"unix_socket_directories": self.directory},
             },
+            "watchdog": {"mode": "off"},  # several members on one machine, and perhaps a real device
             **self.kind.settings(self.directory),
         }
 
