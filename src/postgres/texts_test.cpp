@@ -153,17 +153,6 @@ TEST(WithUnit, WritesSizesAsPeopleDo) {
     EXPECT_EQ(with_unit("on", ""), "on");
 }
 
-TEST(Slots, PermanentIgnoredAndServerCarriedOnesAreLeftAlone) {
-    Policy policy;
-    policy.permanent_slots["keep"] = {};
-    policy.ignore_slots.push_back({.name = {}, .type = "logical", .database = {}, .plugin = "wal2json"});
-    EXPECT_TRUE(is_left_alone(policy, {.name = "keep"}));
-    EXPECT_FALSE(is_left_alone(policy, {.name = "other"}));
-    EXPECT_TRUE(is_left_alone(policy, {.name = "l", .physical = false, .plugin = "wal2json"}));
-    EXPECT_FALSE(is_left_alone(policy, {.name = "l", .physical = false, .plugin = "pgoutput"}));
-    EXPECT_TRUE(is_left_alone(policy, {.name = "f", .physical = false, .failover = true}));
-}
-
 TEST(Literal, IsSafeWhateverTheServerThinksOfBackslashes) {
     EXPECT_EQ(literal("it's"), "'it''s'");
     EXPECT_EQ(literal("a\\b'"), " E'a\\\\b'''");
