@@ -25,6 +25,7 @@ public:
     Task<Status> start_primary(CancelToken cancel) override;
     Task<Status> start_standby(std::optional<core::Upstream> upstream, CancelToken cancel) override;
     Task<Status> follow(std::optional<core::Upstream> upstream) override;
+    Task<Status> resume_replay() override { co_return Done{}; }  // its replay never pauses
     Task<Status> pre_promote(BootTime, CancelToken) override { co_return Done{}; }
     Task<Status> promote(Timeline at_least, CancelToken cancel) override;
     Task<Status> stop(ports::StopMode mode, BootTime deadline) override;
