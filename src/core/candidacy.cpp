@@ -19,7 +19,7 @@ std::string_view name_of(Candidacy candidacy) {
 
 Verdict judge(const Race& race) {
     if (race.tags.nofailover) return {Candidacy::tagged_nofailover, {}};
-    if (race.check_lag && lag_bytes(race.leader_last_seen, race.position) > race.lag_bytes_max)
+    if (race.check_lag && lag_bytes(race.leader_last_seen, race.shared) > race.lag_bytes_max)
         return {Candidacy::lags_too_far, {}};
     if (race.check_timeline && race.timeline < race.cluster_timeline) return {Candidacy::old_timeline, {}};
     // Whoever does not answer, may not lead or has a failed watchdog neither vetoes nor votes.
@@ -43,7 +43,10 @@ bool possible(const HandOver& hand_over) {
         if (!other.reached || !other.in_recovery || other.tags.nofailover || other.watchdog_failed) return false;
         if (hand_over.room_needed && other.disk_full) return false;
         if (hand_over.check_timeline && other.timeline < hand_over.timeline) return false;
-        if (hand_over.at_least.known()) return other.position >= hand_over.at_least;
+        if (hand_over.at_least.known()) {
+            const bool ended = number(other.timeline) != 0 && other.timeline < hand_over.timeline;  // then its WAL is of another branch
+            return !ended && other.position >= hand_over.at_least;
+        }
         return lag_bytes(hand_over.leader_position, other.position) <= hand_over.lag_bytes_max;
     });
 }

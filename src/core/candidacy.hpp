@@ -16,6 +16,7 @@ struct Race {
     Tags tags;
     Timeline timeline{};
     Lsn position;
+    Lsn shared;                           // how far that is WAL of the cluster's present history: what lag is counted from
     std::string_view former_leader;       // by whose equal position nobody is kept from leading; may be empty
     std::vector<PeerStatus> others;       // all asked during this cycle: an old answer must not be passed in
     Lsn leader_last_seen;                 // status.optime
@@ -38,7 +39,7 @@ Verdict judge(const Race& race);
 struct HandOver {
     std::vector<PeerStatus> others;  // all asked during this cycle
     std::string_view candidate;      // empty: any
-    Lsn at_least;                    // the WAL that must not be lost; zero: the lag rule applies
+    Lsn at_least;                    // the WAL of our timeline that must not be lost; zero: the lag rule applies
     Lsn leader_position;
     std::uint64_t lag_bytes_max = 1 << 20;
     bool check_timeline = false;

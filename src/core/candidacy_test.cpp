@@ -15,7 +15,7 @@ PeerStatus peer(std::string name, std::uint32_t timeline, std::uint64_t position
 }
 
 TEST(Candidacy, FirstRuleThatAppliesGivesTheAnswer) {
-    const Race healthy{.me = "n2", .timeline = Timeline{3}, .position = Lsn{9'000}, .others = {peer("n3", 3, 8'000)},
+    const Race healthy{.me = "n2", .timeline = Timeline{3}, .position = Lsn{9'000}, .shared = Lsn{9'000}, .others = {peer("n3", 3, 8'000)},
                        .leader_last_seen = Lsn{9'000}, .lag_bytes_max = 500, .cluster_timeline = Timeline{3}};
     struct Row { std::string_view rule; void (*change)(Race&); Candidacy expected; };
     const Row rows[] = {
@@ -23,6 +23,8 @@ TEST(Candidacy, FirstRuleThatAppliesGivesTheAnswer) {
         {"nofailover", [](Race& r) { r.tags.nofailover = true; }, Candidacy::tagged_nofailover},
         {"lag at the limit", [](Race& r) { r.leader_last_seen = Lsn{9'500}; }, Candidacy::may_run},
         {"lag one byte over", [](Race& r) { r.leader_last_seen = Lsn{9'501}; }, Candidacy::lags_too_far},
+        {"WAL behind the fork makes up for no lag", [](Race& r) { r.leader_last_seen = Lsn{9'500}; r.shared = Lsn{8'999}; },
+         Candidacy::lags_too_far},
         {"lag does not count by hand", [](Race& r) { r.leader_last_seen = Lsn{99'999}; r.check_lag = false; }, Candidacy::may_run},
         {"cluster's timeline, when asked for", [](Race& r) { r.check_timeline = true; r.cluster_timeline = Timeline{4}; }, Candidacy::old_timeline},
         {"timeline before WAL", [](Race& r) { r.others[0].timeline = Timeline{4}; }, Candidacy::old_timeline},
@@ -62,6 +64,8 @@ TEST(HandOver, NeedsOneWhoCan) {
         {"a byte too far", [](HandOver& h) { h.leader_position = Lsn{1001}; }, false},
         {"has what must not be lost", [](HandOver& h) { h.at_least = Lsn{900}; h.leader_position = Lsn{9999}; }, true},
         {"lacks a byte of it", [](HandOver& h) { h.at_least = Lsn{901}; }, false},
+        {"has as much, of a timeline that ended",
+         [](HandOver& h) { h.at_least = Lsn{900}; h.timeline = Timeline{2}; }, false},
         {"another is asked for", [](HandOver& h) { h.candidate = "n3"; }, false},
         {"it is asked for", [](HandOver& h) { h.candidate = "n2"; }, true},
         {"nofailover", [](HandOver& h) { h.others[0].tags.nofailover = true; }, false},

@@ -177,6 +177,14 @@ Timeline Cluster::timeline() const {
     return history->empty() ? Timeline{1} : Timeline{number(history->back().timeline) + 1};
 }
 
+Lsn Cluster::shared(Timeline timeline, Lsn position) const {
+    if (!history || history->empty() || timeline > history->back().timeline) return position;
+    // A timeline that is not among them left one of those before it, by the point where that one ended at the latest.
+    auto line = std::ranges::upper_bound(*history, timeline, {}, &HistoryLine::timeline);
+    if (line != history->begin()) --line;
+    return std::min(position, line->switchpoint);
+}
+
 bool valid_system_id(std::string_view text) { return text.size() >= 10 && is_digits(text); }
 
 Cluster read_cluster(const Snapshot& snapshot) {

@@ -120,6 +120,9 @@ struct Cluster {
     const Member* leader_member() const;
     bool initialized() const;      // `initialize` holds a valid system identifier
     Timeline timeline() const;     // of the history: last + 1; 1 if it is empty; 0 if unknown
+    // How much of the WAL of a member on this timeline, received up to `position`, belongs to the cluster's history at most:
+    // what lies behind the end of its timeline is nobody's.
+    Lsn shared(Timeline timeline, Lsn position) const;
 };
 
 Cluster read_cluster(const Snapshot& snapshot);

@@ -74,6 +74,17 @@ TEST(Cluster, BrokenAndOldValuesAreTreatedAsTheContractAsks) {
     EXPECT_EQ(read({{"castle/leader", R"({"name":"n1"})"}}).last_leadership->epoch, Revision{5});
 }
 
+TEST(Cluster, WalBehindTheEndOfATimelineIsNobodys) {
+    Cluster c;
+    EXPECT_EQ(c.shared(Timeline{1}, Lsn{900}), Lsn{900});  // no history yet
+    c.history = std::vector<HistoryLine>{{Timeline{2}, Lsn{300}, "", "", ""}, {Timeline{4}, Lsn{500}, "", "", ""}};
+    EXPECT_EQ(c.shared(Timeline{5}, Lsn{900}), Lsn{900});
+    EXPECT_EQ(c.shared(Timeline{4}, Lsn{900}), Lsn{500});
+    EXPECT_EQ(c.shared(Timeline{4}, Lsn{400}), Lsn{400});
+    EXPECT_EQ(c.shared(Timeline{3}, Lsn{900}), Lsn{300});  // it left 2, or another that had left 2
+    EXPECT_EQ(c.shared(Timeline{1}, Lsn{900}), Lsn{300});  // its own line is not kept any more
+}
+
 TEST(Tags, TheBooleanWinsOverThePriority) {
     EXPECT_FALSE(read_tags({{"nofailover", false}, {"failover_priority", 0}}).nofailover);
     EXPECT_TRUE(read_tags({{"failover_priority", "0"}}).nofailover);

@@ -93,7 +93,8 @@ Decision decide_in_activity(const Situation& s) {
             return act(Reason::investigating, "asking the members whether one can take over",
                        {.kind = Action::Kind::investigate, .members = others_with_api(s)});
         } else if (possible({.others = s.findings->peers, .candidate = {},
-                             .at_least = promotes ? s.instance.position() : *s.memory.crash_end})) {
+                             .at_least = promotes ? s.instance.position() : *s.memory.crash_end,
+                             .timeline = s.instance.timeline})) {
             return promotes ? cancel(Reason::promote_stuck, "the promotion does not get on: handing over")
                             : cancel(Reason::crash_handover, "crash recovery takes longer than primary_start_timeout: handing over");
         }

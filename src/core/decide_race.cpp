@@ -58,9 +58,22 @@ std::optional<Decision> await_last_leader(const Situation& s) {
     if (answer && answer->reached) return std::nullopt;
     const BootTime ends = s.started + std::min(s.settings.loop_wait, Duration{5000}) * (answer ? 3 : 1);
     if (s.now.boot >= ends) return std::nullopt;
-    if (last.published && last.fence == Leadership::Fence::released && s.instance.position() >= s.cluster->status.optime) return std::nullopt;
+    if (last.published && last.fence == Leadership::Fence::released &&
+        s.cluster->shared(s.instance.timeline, s.instance.position()) >= s.cluster->status.optime)
+        return std::nullopt;
     return wait(Reason::waiting_for_last_leader, "nobody leads, and " + last.name + ", who led last, is not up yet: it may have more WAL",
                 std::min(ends, s.now.boot + Duration{500}));
+}
+
+// A switchover to nobody in particular began because somebody had all of the leader's WAL, or nearly; what the leader shut
+// down at is known. Whoever lacks some of it gives the others a moment to go first, also those it cannot reach itself.
+std::optional<Decision> await_more_complete(const Situation& s) {
+    const LastLeader& last = s.memory.lineage.last();
+    if (!s.cluster->failover->planned() || !last.published || last.fence != Leadership::Fence::released) return std::nullopt;
+    if (s.cluster->shared(s.instance.timeline, s.instance.position()) >= s.cluster->status.optime) return std::nullopt;
+    const BootTime ends = last.unlocked_since + std::min(s.settings.loop_wait, Duration{5000});
+    if (s.now.boot >= ends) return std::nullopt;
+    return wait(Reason::backing_off, "another may have all that " + last.name + " shut down with: letting it take the leader lock", ends);
 }
 
 }  // namespace
@@ -137,8 +150,10 @@ Decision decide_race(const Situation& s) {
             return stand_back(s, Reason::backing_off, "following a different leader: the switchover was away from me");
     }
     const bool by_hand = request_due;
+    if (by_hand)
+        if (auto decision = await_more_complete(s)) return *decision;
     const Verdict verdict = judge({.me = s.me, .tags = s.tags, .timeline = s.instance.timeline, .position = s.instance.position(),
-                                   .former_leader = last.name, .others = s.findings->peers, .leader_last_seen = cluster.status.optime,
+                                   .shared = cluster.shared(s.instance.timeline, s.instance.position()), .former_leader = last.name, .others = s.findings->peers, .leader_last_seen = cluster.status.optime,
                                    .lag_bytes_max = static_cast<std::uint64_t>(s.settings.maximum_lag_on_failover),
                                    .check_lag = !by_hand && last.name != s.me, .check_timeline = s.settings.check_timeline,
                                    .cluster_timeline = cluster.timeline()});

@@ -32,7 +32,7 @@ Decision restart_in_place(const Situation& s) {
         if (!s.findings)
             return act(Reason::investigating, "asking the members whether one can take over",
                        {.kind = Action::Kind::investigate, .members = others_with_api(s)});
-        if (possible({.others = s.findings->peers, .candidate = {}, .at_least = *s.memory.crash_end}))
+        if (possible({.others = s.findings->peers, .candidate = {}, .at_least = *s.memory.crash_end, .timeline = s.instance.timeline}))
             return act(Reason::crash_handover,
                        loops ? "PostgreSQL crashed " + std::to_string(s.memory.crashes) + " times in a row: handing over"
                              : "stopped PostgreSQL to fail over after a crash",

@@ -122,6 +122,14 @@ Case race() {
     return c;
 }
 
+// n1 was asked to hand over, and shut down with so much WAL.
+void switched_over(Case& c, Lsn shut_down) {
+    c.cluster.failover = FailoverRequest{.leader = "n1"};
+    c.cluster.last_leadership->fence = Leadership::Fence::released;
+    c.cluster.status.optime = shut_down;
+    c.see();
+}
+
 struct Row {
     std::string_view rule;
     void (*change)(Case&);
@@ -451,6 +459,10 @@ TEST(Decide, NobodyLeads) {
              c.s.findings->peers.clear();
          },
          Reason::racing, Kind::take_lock},
+        {"a switchover to anybody: the one who has all of the leader's WAL goes first",
+         [](Case& c) { switched_over(c, Lsn{9001}); }, Reason::backing_off},
+        {"... that is me", [](Case& c) { switched_over(c, Lsn{9000}); }, Reason::racing, Kind::take_lock},
+        {"... a moment later", [](Case& c) { switched_over(c, Lsn{9001}); c.s.now.boot = now + 5s; }, Reason::racing, Kind::take_lock},
         {"a primary is alive", [](Case& c) { c.s.findings->peers[0].in_recovery = false; }, Reason::not_healthiest},
         {"server down: comes up to take part", [](Case& c) { c.s.instance.process = ProcessState::stopped; },
          Reason::starting_standby, Kind::start_standby},
