@@ -15,7 +15,8 @@ void Checker::violate(std::string text) {
 
 void Checker::excuse(Node& node) {
     clocks_stopped_ = true;
-    const Duration left = node.fence().state().deadline - node.clock().boot(world_.now());
+    const BootTime right = node.store() ? node.store()->lease_until() : BootTime{};
+    const Duration left = std::max(node.fence().state().deadline, right) - node.clock().boot(world_.now());
     excused_[node.name()] = {true, world_.now() + std::max(left, Duration{0}) * 21 / 20 + kill_time};
 }
 
@@ -42,7 +43,7 @@ void Checker::server_changed(Postgres& server) {
 // What had been acknowledged before and is not in the log of the one who goes on is lost.
 void Checker::new_primary(Postgres& server) {
     ++promotions_;
-    const bool by_hand = std::exchange(asked_for_, false);
+    const bool by_hand = std::exchange(asked_for_, store_.key("failover") != nullptr);
     const core::StoredValue* status = store_.key("status");
     const Lsn published = status ? core::read_status(status->value).optime : Lsn{};
     const auto lag_max = static_cast<std::uint64_t>(core::Settings{}.maximum_lag_on_failover);

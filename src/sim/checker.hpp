@@ -23,10 +23,10 @@ public:
 
     void server_changed(Postgres& server);
     void acknowledged(Postgres& server, std::uint32_t write, const Branch& branch, Lsn end);
-    // The clocks of this node stood still: nothing is promised of it until the server that ran has ended and the deadline
-    // that was in force, counted by those clocks, has passed.
+    // The clocks of this node stood still: nothing is promised of it until the server that ran has ended, and the deadline
+    // that was in force and the lease, counted by those clocks, have passed.
     void excuse(Node& node);
-    // Somebody asked for another leader: the next promotion need not be of one that is close behind.
+    // Somebody asked for another leader: whoever is promoted for it need not be close behind.
     void asked_for() { asked_for_ = true; }
     void violate(std::string text);
 

@@ -122,6 +122,7 @@ Task<Result<ports::Renewal>> SimStore::renew(Duration life, std::optional<ports:
         renewal.lease = lease_;
         renewal.life = granted_;
         renewal.fresh = fresh;
+        lease_until_ = renewal.sent + granted_;
         if (!claim) co_return renewal;
         const auto leadership = co_await confirm(*claim, term, deadline);
         if (leadership) {

@@ -21,6 +21,7 @@ public:
     Task<Result<bool>> ended(LeaseId lease, BootTime deadline) override;
 
     LeaseId lease() const { return lease_; }
+    BootTime lease_until() const { return lease_until_; }  // by this node's clock; the agent may count on nothing beyond it
     void cut_watch();  // its connection breaks
 
 private:
@@ -46,6 +47,7 @@ private:
     LeaseId lease_{};
     Duration life_{};       // as asked for
     Duration granted_{};    // as the store has it
+    BootTime lease_until_{};
     bool refused_ = false;  // nobody listened: the last request surely did nothing
 
     std::shared_ptr<const core::Snapshot> cached_;

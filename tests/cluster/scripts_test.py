@@ -59,6 +59,7 @@ class Scripts(ClusterCase):
         with open(said, encoding="utf-8") as file:
             self.assertEqual(file.read(), "running\n")
         standby.start()
+        self.cluster.wait_whole()
 
 
 if __name__ == "__main__":
