@@ -12,9 +12,20 @@ using core::ProcessState;
 using ports::Level;
 
 Agent::Agent(World world, Options options)
-    : executor_(world.executor), clock_(world.clock), store_(world.store), server_(world.server), fence_(world.fence),
-      peers_(world.peers), journal_(world.journal), options_(std::move(options)), view_(std::make_shared<core::AgentView>()),
-      lease_(executor_, store_, fence_, journal_, options_.name), watchdog_(executor_, fence_, journal_), roll_call_(executor_, peers_), worker_(executor_), scope_(executor_) {
+    : executor_(world.executor),
+      clock_(world.clock),
+      store_(world.store),
+      server_(world.server),
+      fence_(world.fence),
+      peers_(world.peers),
+      journal_(world.journal),
+      options_(std::move(options)),
+      view_(std::make_shared<core::AgentView>()),
+      lease_(executor_, store_, fence_, journal_, options_.name),
+      watchdog_(executor_, fence_, journal_),
+      roll_call_(executor_, peers_),
+      worker_(executor_),
+      scope_(executor_) {
     const auto wake_up = [this] { wake_.notify(); };
     on_store_ = store_.changed().subscribe([this] { store_moved(); });
     on_server_ = server_.changed().subscribe(wake_up);
@@ -47,7 +58,9 @@ void Agent::set_options(Options options) {
     wake_.notify();
 }
 
-BootTime Agent::deadline() const { return executor_.now() + settings_.retry_timeout; }
+BootTime Agent::deadline() const {
+    return executor_.now() + settings_.retry_timeout;
+}
 
 bool Agent::leads() const {
     return cluster_ && cluster_->leader && lease_.epoch() && cluster_->leader->name == options_.name &&
@@ -80,8 +93,8 @@ Task<Agent::Exit> Agent::run() {
     co_return fatal_ ? Exit::fatal : Exit::left;
 }
 
-// Until the store has answered nothing is known and nothing is done; then: is this name free, and what of an earlier run
-// of this agent is still there? Exit::left: go on.
+// Until the store has answered nothing is known and nothing is done; then: is this name free, and what of an earlier
+// run of this agent is still there? Exit::left: go on.
 Task<Agent::Exit> Agent::start() {
     bool told = false;
     for (;;) {
@@ -116,7 +129,8 @@ Task<Agent::Exit> Agent::start() {
     if (const core::Member* mine = cluster.member(options_.name); mine && number(mine->lease) != 0)
         store_.adopt(mine->lease, settings_.ttl);
     lease_.set_pace({settings_.ttl, settings_.loop_wait, settings_.retry_timeout});
-    if (const core::FenceState fence = fence_.state(); fence.armed && fence.server_running) lease_.resume(fence.epoch, fence.deadline);
+    if (const core::FenceState fence = fence_.state(); fence.armed && fence.server_running)
+        lease_.resume(fence.epoch, fence.deadline);
     // Without the lease it cannot be told whether the leader key is ours or a ghost.
     co_await lease_.renew_now(deadline());
     co_await server_.look(executor_.now() + Duration{3000});
@@ -141,7 +155,8 @@ void Agent::store_moved() {
     const bool someone_came_or_went = snapshot->keys.size() != snapshot_->keys.size();
     if (someone_came_or_went) return wake_.notify();
     const auto leader = snapshot->keys.find("leader");
-    if (leader != snapshot->keys.end() && leader->second.value != options_.name && differs("members/" + leader->second.value))
+    if (leader != snapshot->keys.end() && leader->second.value != options_.name &&
+        differs("members/" + leader->second.value))
         return wake_.notify();
 }
 
@@ -156,7 +171,8 @@ Task<> Agent::cycle() {
     auto decision = co_await decide_with_findings();
     if (!decision) co_return;  // the world changed while it was being looked into: look again
     note(*decision, heartbeat);
-    if (decision->action.at) next_cycle_ = std::min(next_cycle_, std::max(*decision->action.at, executor_.now() + Duration{5}));
+    if (decision->action.at)
+        next_cycle_ = std::min(next_cycle_, std::max(*decision->action.at, executor_.now() + Duration{5}));
     publish();
     co_await carry_out(std::move(*decision));
     if (fatal_ || leaving_) co_return;
@@ -171,7 +187,8 @@ Task<> Agent::observe() {
     if (!snapshot || doubt_ || !lease_.store_answers()) {
         BootTime until = deadline();
         if (lease_.leader_until() != BootTime{})  // a primary must be able to act in time
-            until = std::min(until, std::max(executor_.now() + Duration{500}, core::demote_at(lease_.leader_until(), settings_.ttl)));
+            until = std::min(until, std::max(executor_.now() + Duration{500},
+                                             core::demote_at(lease_.leader_until(), settings_.ttl)));
         auto read = co_await store_.read(until);
         if (read) {
             snapshot = *read;
@@ -189,8 +206,8 @@ Task<> Agent::observe() {
         memory_.lineage.see(*cluster_, executor_.now());
         memory_.bootstrap.see(*cluster_, executor_.now());
         // The key is ours by name and by lease: taken by a write whose answer was lost, or by an earlier run.
-        if (cluster_->leader && !lease_.epoch() && cluster_->leader->name == options_.name && number(lease_.lease()) != 0 &&
-            cluster_->leader->lease == lease_.lease()) {
+        if (cluster_->leader && !lease_.epoch() && cluster_->leader->name == options_.name &&
+            number(lease_.lease()) != 0 && cluster_->leader->lease == lease_.lease()) {
             lease_.claim(cluster_->leader->created);
             co_await lease_.renew_now(deadline());
         }
@@ -205,18 +222,22 @@ Task<> Agent::observe() {
         memory_.disk_full_since = executor_.now();
         log(Level::error, "the disk of the data directory is full: there is no room for another WAL segment");
     }
-    if (instance.process != ProcessState::stopping || !worker_.idle()) memory_.stopping_since.reset();
-    else if (!memory_.stopping_since) memory_.stopping_since = executor_.now();
+    if (instance.process != ProcessState::stopping || !worker_.idle())
+        memory_.stopping_since.reset();
+    else if (!memory_.stopping_since)
+        memory_.stopping_since = executor_.now();
     if (instance.process == ProcessState::running && !instance.read_failed) {
         memory_.was_primary = instance.running_primary();
         memory_.failed_starts = 0;
-        if (memory_.last_position.known() && instance.position() > memory_.last_position) memory_.position_moved_at = executor_.now();
+        if (memory_.last_position.known() && instance.position() > memory_.last_position)
+            memory_.position_moved_at = executor_.now();
         memory_.last_position = instance.position();
         if (worker_.idle()) {
             memory_.crashed_at.reset();
             memory_.crash_end.reset();
         }
-    } else if (instance.process == ProcessState::stopped && instance.ended_by_itself && memory_.was_primary && !memory_.crashed_at) {
+    } else if (instance.process == ProcessState::stopped && instance.ended_by_itself && memory_.was_primary &&
+               !memory_.crashed_at) {
         memory_.crashed_at = executor_.now();
         if (executor_.now() >= memory_.last_crash + core::crash_loop_window) memory_.crashes = 0;
         memory_.last_crash = executor_.now();
@@ -233,7 +254,8 @@ Task<> Agent::apply_config() {
     if (changed) {
         config_applied_ = cluster_->config_modified;
         configured_ = true;
-        const std::string& before = options_.remembered_config.empty() ? options_.bootstrap_config : options_.remembered_config;
+        const std::string& before =
+            options_.remembered_config.empty() ? options_.bootstrap_config : options_.remembered_config;
         const std::string text = cluster_->config ? *cluster_->config : dynamic_json_ == "{}" ? before : dynamic_json_;
         if (auto dynamic = config::parse_dynamic(text)) {  // an invalid one: the last good one stays
             dynamic_json_ = text;
@@ -247,9 +269,10 @@ Task<> Agent::apply_config() {
     if (changed || force_configure_) rejoin_ = options_.rejoin(dynamic_json_);
     core::Settings repaired = configured_settings_;
     const bool all_fenced = options_.fence_works && std::ranges::all_of(cluster_->members, [&](const auto& entry) {
-        return entry.first == options_.name || entry.second.fenced;
-    });
-    const auto warnings = core::repair(repaired, all_fenced ? core::TimeoutFloors::fenced : core::TimeoutFloors::contract);
+                                return entry.first == options_.name || entry.second.fenced;
+                            });
+    const auto warnings =
+        core::repair(repaired, all_fenced ? core::TimeoutFloors::fenced : core::TimeoutFloors::contract);
     if (!(repaired == settings_) || changed) {
         for (const std::string& warning : warnings) log(Level::warning, warning);
         settings_ = std::move(repaired);
@@ -303,8 +326,10 @@ Task<std::optional<core::Decision>> Agent::decide_with_findings() {
     if (decision.action.kind != Action::Kind::investigate) co_return decision;
     ++decided_[static_cast<std::size_t>(decision.reason)];
     core::Findings findings;
-    // Their answers are compared with our position: measured before, or what we write meanwhile would look like their lag.
-    if (server_.view().looked_at + core::position_age_max < executor_.now()) co_await server_.look(executor_.now() + look_patience);
+    // Their answers are compared with our position: measured before, or what we write meanwhile would look like their
+    // lag.
+    if (server_.view().looked_at + core::position_age_max < executor_.now())
+        co_await server_.look(executor_.now() + look_patience);
     const BootTime until = executor_.now() + Duration{2500};
     findings.peers = co_await roll_call_.ask(decision.action.members);
     if (number(decision.action.lease) != 0) {
@@ -333,14 +358,17 @@ Task<std::optional<core::Decision>> Agent::decide_with_findings() {
 
 void Agent::note(const core::Decision& decision, bool heartbeat) {
     ++decided_[static_cast<std::size_t>(decision.reason)];
-    const bool same = last_decision_ && last_decision_->reason == decision.reason && last_decision_->text == decision.text;
+    const bool same =
+        last_decision_ && last_decision_->reason == decision.reason && last_decision_->text == decision.text;
     // Nothing but a human ends this: it is told once, and loud.
     const bool needs_help = decision.reason == core::Reason::data_unreadable;
     if (heartbeat && cluster_)
-        log(Level::info, "Lock owner: " + (cluster_->leader ? cluster_->leader->name : std::string("None")) + "; I am " + options_.name);
+        log(Level::info, "Lock owner: " + (cluster_->leader ? cluster_->leader->name : std::string("None")) +
+                             "; I am " + options_.name);
     if (!same || (heartbeat && !needs_help))
         log(needs_help ? Level::error : Level::info,
-            (settings_.pause ? "PAUSE: " : "") + decision.text + (same ? "" : " [" + std::string(name_of(decision.reason)) + "]"));
+            (settings_.pause ? "PAUSE: " : "") + decision.text +
+                (same ? "" : " [" + std::string(name_of(decision.reason)) + "]"));
     last_decision_ = decision;
 }
 
@@ -349,7 +377,8 @@ Task<> Agent::shut_down() {
     log(Level::info, "stopping");
     worker_.cancel();
     const BootTime give_up = executor_.now() + Duration{12'000};
-    while (!worker_.idle() && executor_.now() < give_up) co_await wait_past(executor_, worker_.changed(), worker_.changed().count(), give_up);
+    while (!worker_.idle() && executor_.now() < give_up)
+        co_await wait_past(executor_, worker_.changed(), worker_.changed().count(), give_up);
     if (!settings_.pause && server_.view().process != ProcessState::stopped && worker_.idle()) {
         auto stopped = co_await stop_and_release(lease_.epoch(), give_up);
         if (!stopped) log(Level::error, "stop: " + stopped.error().message);

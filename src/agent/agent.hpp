@@ -13,8 +13,8 @@
 
 #include "agent/lease_keeper.hpp"
 #include "agent/options.hpp"
-#include "agent/watchdog.hpp"
 #include "agent/roll_call.hpp"
+#include "agent/watchdog.hpp"
 #include "agent/worker.hpp"
 #include "core/decide.hpp"
 #include "ports/commands.hpp"
@@ -44,10 +44,10 @@ public:
 
     void stop();   // SIGTERM: ends the server cleanly and gives the lock back
     void leave();  // for re-execution: ends the loop, leaves the server, its fence and the lease alone
-    void set_options(Options options);           // the local configuration was read again
-    std::function<void()> on_reload = [] {};     // somebody asked for that
-    // Awaited once, when the name has been found free and before the first cycle: now others may ask us. On an error the
-    // agent ends.
+    void set_options(Options options);        // the local configuration was read again
+    std::function<void()> on_reload = [] {};  // somebody asked for that
+    // Awaited once, when the name has been found free and before the first cycle: now others may ask us. On an error
+    // the agent ends.
     std::function<Task<Status>()> on_started = nothing_to_start;
 
     // How often each reason has been decided; for metrics and for the simulator's coverage.
@@ -116,7 +116,8 @@ private:
 
     // commands.cpp
     Task<> look_again();
-    Task<Status> run_restart(bool as_primary, std::optional<Revision> epoch, std::optional<core::Upstream> upstream, CancelToken cancel);
+    Task<Status> run_restart(bool as_primary, std::optional<Revision> epoch, std::optional<core::Upstream> upstream,
+                             CancelToken cancel);
     Task<> fresh_cycle();
     Task<> run_scheduled_restart();
     Task<> start_reinit(bool from_leader);
@@ -152,8 +153,8 @@ private:
     std::shared_ptr<const core::Snapshot> snapshot_;
     BootTime cluster_read_at_{};
     WallTime cluster_read_wall_{};
-    bool doubt_ = true;      // the cached view may be older than what we have written: read afresh
-    bool read_ok_ = false;   // the last look at the store succeeded
+    bool doubt_ = true;     // the cached view may be older than what we have written: read afresh
+    bool read_ok_ = false;  // the last look at the store succeeded
     Revision config_applied_{};
     bool configured_ = false;
     bool force_configure_ = false;
@@ -182,7 +183,7 @@ private:
     core::SlotRetention slot_retention_;
     std::optional<bool> checkpoint_after_promote_;
     std::string callback_role_;
-    Timeline reserved_timeline_{};  // the number that our promotion takes at least
+    Timeline reserved_timeline_{};         // the number that our promotion takes at least
     std::optional<BootTime> alone_since_;  // no other member has a key
     std::optional<core::ScheduledRestart> scheduled_restart_;
     std::array<std::uint64_t, static_cast<std::size_t>(core::Reason::count_)> decided_{};

@@ -41,7 +41,8 @@ Task<> Agent::carry_out(core::Decision decision) {
         }
         case Action::Kind::release_lock: {
             // A standby that was never on its way to become a primary can stay: it acknowledges nothing.
-            const bool standby = server_.view().running_standby() && !server_.view().read_failed && !fence_.state().armed;
+            const bool standby =
+                server_.view().running_standby() && !server_.view().read_failed && !fence_.state().armed;
             if (server_.view().process != ProcessState::stopped && !standby) co_await kill_server();
             auto released = co_await release_lock(cluster_ ? cluster_->status.optime : Lsn{});
             if (!released) log(Level::error, "release the lock: " + released.error().message);
@@ -52,11 +53,12 @@ Task<> Agent::carry_out(core::Decision decision) {
         case Action::Kind::rewind: {
             const auto activity = action.kind == Action::Kind::clone ? Activity::clone : Activity::rewind;
             auto token = worker_.fresh_token();
-            worker_.start(activity, copy(action.kind, *action.upstream, leader_epoch, token), [this](const Status& status) {
-                if (status) return;
-                memory_.last_failed_copy = executor_.now();
-                log(Level::error, status.error().message);
-            });
+            worker_.start(activity, copy(action.kind, *action.upstream, leader_epoch, token),
+                          [this](const Status& status) {
+                              if (status) return;
+                              memory_.last_failed_copy = executor_.now();
+                              log(Level::error, status.error().message);
+                          });
             break;
         }
         case Action::Kind::compare:
@@ -69,7 +71,8 @@ Task<> Agent::carry_out(core::Decision decision) {
             if (worker_.idle()) {
                 worker_.fresh_token();
                 worker_.start(Activity::crash_end, find_crash_end(), [](const Status&) {});
-            } else if (!std::exchange(finding_crash_end_, true)) {  // beside the server's own recovery, which only reads the WAL
+            } else if (!std::exchange(finding_crash_end_,
+                                      true)) {  // beside the server's own recovery, which only reads the WAL
                 scope_.spawn(find_crash_end_aside());
             }
             break;
@@ -136,7 +139,8 @@ Task<> Agent::take_initialize() {
     auto written = co_await store_.write(std::move(writes), deadline());
     doubt_ = true;
     if (!written) {
-        log(Level::info, written.error().code == Errc::conflict ? "failed to acquire initialize lock" : written.error().message);
+        log(Level::info,
+            written.error().code == Errc::conflict ? "failed to acquire initialize lock" : written.error().message);
         co_return;
     }
     auto token = worker_.fresh_token();
@@ -150,7 +154,9 @@ Task<> Agent::take_initialize() {
 
 Task<> Agent::clear_initialize() {
     std::vector<core::KeyWrite> writes{
-        {.key = "initialize", .value = std::nullopt, .expect = {Expect::modified_at(cluster_->initialize_modified), Expect::value_is("")}}};
+        {.key = "initialize",
+         .value = std::nullopt,
+         .expect = {Expect::modified_at(cluster_->initialize_modified), Expect::value_is("")}}};
     auto removed = co_await store_.write(std::move(writes), deadline());
     doubt_ = true;
     if (!removed) log(Level::info, "remove the initialize key: " + removed.error().message);
@@ -169,7 +175,8 @@ Task<> Agent::take_lock(core::Evidence) {
     const LeaseId named = lease_.lease();
     std::vector<core::KeyWrite> writes{
         {.key = "leader", .value = me(), .leased = true, .expect = {Expect::absent()}},
-        {.key = "castle/leader", .value = core::write_leadership({.name = me(), .lease = named, .timeline = timeline, .life = lease_.life()}),
+        {.key = "castle/leader",
+         .value = core::write_leadership({.name = me(), .lease = named, .timeline = timeline, .life = lease_.life()}),
          .expect = {number(record) != 0 ? Expect::modified_at(record) : Expect::absent()}}};
     if (cluster_->failover) writes.push_back({.key = "failover", .value = "{}"});
     auto written = co_await store_.write(std::move(writes), deadline());
@@ -183,7 +190,7 @@ Task<> Agent::take_lock(core::Evidence) {
     reserved_timeline_ = std::max(reserved_timeline_, timeline);  // before our view of the record is a new one
     lease_.claim(*written, named);
     co_await lease_.renew_now(deadline());  // the deadline counts only from a confirmed renewal
-    publish();  // from now on we may become a primary, and say so when asked
+    publish();                              // from now on we may become a primary, and say so when asked
     next_cycle_ = executor_.now();
 }
 
@@ -193,10 +200,15 @@ Task<Status> Agent::release_lock(Lsn optime) {
     if (!epoch) co_return Done{};
     core::ClusterStatus status = cluster_ ? cluster_->status : core::ClusterStatus{};
     if (optime.known()) status.optime = optime;
-    Leadership released{.name = me(), .fence = Leadership::Fence::released, .epoch = *epoch, .lease = lease_.lease(), .timeline = newest_timeline()};
-    std::vector<core::KeyWrite> writes{{.key = "status", .value = core::write_status(status)},
-                                       {.key = "castle/leader", .value = core::write_leadership(released)},
-                                       {.key = "leader", .value = std::nullopt, .expect = {Expect::created_at(*epoch)}}};
+    Leadership released{.name = me(),
+                        .fence = Leadership::Fence::released,
+                        .epoch = *epoch,
+                        .lease = lease_.lease(),
+                        .timeline = newest_timeline()};
+    std::vector<core::KeyWrite> writes{
+        {.key = "status", .value = core::write_status(status)},
+        {.key = "castle/leader", .value = core::write_leadership(released)},
+        {.key = "leader", .value = std::nullopt, .expect = {Expect::created_at(*epoch)}}};
     Status result = Done{};
     for (int tries = 0; tries < 3; ++tries) {
         auto written = co_await store_.write(writes, deadline());

@@ -16,7 +16,8 @@ Task<> Agent::refresh(Duration age_max) {
     if (!old()) co_return;
     if (!std::exchange(refreshing_, true)) scope_.spawn(look_again());
     const BootTime until = asked + Duration{300};
-    while (old() && refreshing_ && executor_.now() < until) co_await wait_past(executor_, view_changed_, view_changed_.count(), until);
+    while (old() && refreshing_ && executor_.now() < until)
+        co_await wait_past(executor_, view_changed_, view_changed_.count(), until);
 }
 
 Task<> Agent::look_again() {
@@ -64,7 +65,8 @@ bool conditions_met(const ports::RestartRequest& request, const core::AgentView&
         const std::string role = request.role == "master" ? "primary" : request.role;
         if (role != view.role) return false;
     }
-    if (!request.postgres_version.empty() && view.instance.server_version >= version_number(request.postgres_version)) return false;
+    if (!request.postgres_version.empty() && view.instance.server_version >= version_number(request.postgres_version))
+        return false;
     return !request.only_pending || !view.instance.pending_restart.empty();
 }
 
@@ -104,13 +106,15 @@ Task<RestartOutcome> Agent::restart(ports::RestartRequest request) {
                       outcome->changed.notify();
                   });
     wake_.notify();
-    const BootTime until = executor_.now() + request.timeout.value_or(std::max(settings_.primary_start_timeout, Duration{1000}));
+    const BootTime until =
+        executor_.now() + request.timeout.value_or(std::max(settings_.primary_start_timeout, Duration{1000}));
     if (!outcome->ended) co_await wait_past(executor_, outcome->changed, outcome->changed.count(), until);
     if (!outcome->ended) co_return RestartOutcome::still_starting;
     co_return outcome->good ? RestartOutcome::done : RestartOutcome::failed;
 }
 
-Task<Status> Agent::run_restart(bool as_primary, std::optional<Revision> epoch, std::optional<core::Upstream> upstream, CancelToken cancel) {
+Task<Status> Agent::run_restart(bool as_primary, std::optional<Revision> epoch, std::optional<core::Upstream> upstream,
+                                CancelToken cancel) {
     if (as_primary) {
         auto checkpointed = co_await server_.checkpoint(executor_.now() + settings_.primary_start_timeout);
         if (!checkpointed) log(ports::Level::warning, "checkpoint before the restart: " + checkpointed.error().message);
@@ -163,7 +167,8 @@ Task<> Agent::run_scheduled_restart() {
     struct Run {
         static Task<> restart(Agent& agent, ports::RestartRequest request) {
             const auto outcome = co_await agent.restart(std::move(request));
-            if (outcome == RestartOutcome::conditions_not_met) agent.log(ports::Level::info, "scheduled restart: the conditions are not met");
+            if (outcome == RestartOutcome::conditions_not_met)
+                agent.log(ports::Level::info, "scheduled restart: the conditions are not met");
         }
     };
     scope_.spawn(Run::restart(*this, {due.role, due.postgres_version, due.only_pending, due.timeout}));
@@ -182,7 +187,8 @@ ReinitOutcome Agent::reinitialize(bool force, bool from_leader) {
 
 Task<> Agent::start_reinit(bool from_leader) {
     const BootTime give_up = executor_.now() + Duration{60'000};
-    while (!worker_.idle() && executor_.now() < give_up) co_await wait_past(executor_, worker_.changed(), worker_.changed().count(), give_up);
+    while (!worker_.idle() && executor_.now() < give_up)
+        co_await wait_past(executor_, worker_.changed(), worker_.changed().count(), give_up);
     if (!worker_.idle() || !cluster_ || !cluster_->leader || cluster_->leader->name == options_.name) {
         log(ports::Level::error, "reinitialize: the running action could not be ended, or the leader has changed");
         co_return;
@@ -191,16 +197,18 @@ Task<> Agent::start_reinit(bool from_leader) {
     std::optional<core::Upstream> source = core::wanted_upstream(now);
     if (!from_leader)
         for (const auto& [name, member] : cluster_->members)
-            if (member.tags.clonefrom && name != options_.name && name != cluster_->leader->name && member.state == "running")
+            if (member.tags.clonefrom && name != options_.name && name != cluster_->leader->name &&
+                member.state == "running")
                 if (auto upstream = core::upstream_of_member(member)) source = upstream;
     if (!source) {
         log(ports::Level::error, "reinitialize: the leader has no usable address");
         co_return;
     }
     auto token = worker_.fresh_token();
-    worker_.start(Activity::reinit, run_reinit(*source, cluster_->leader->created, token), [this](const Status& status) {
-        if (!status) log(ports::Level::error, "reinitialize: " + status.error().message);
-    });
+    worker_.start(Activity::reinit, run_reinit(*source, cluster_->leader->created, token),
+                  [this](const Status& status) {
+                      if (!status) log(ports::Level::error, "reinitialize: " + status.error().message);
+                  });
     wake_.notify();
 }
 

@@ -8,8 +8,14 @@ namespace castle::agent {
 
 using ports::Renewal;
 
-LeaseKeeper::LeaseKeeper(Executor& executor, ports::Store& store, ports::Fence& fence, ports::Journal& journal, std::string name)
-    : executor_(executor), store_(store), fence_(fence), journal_(journal), name_(std::move(name)), last_cycle_(executor.now()) {}
+LeaseKeeper::LeaseKeeper(Executor& executor, ports::Store& store, ports::Fence& fence, ports::Journal& journal,
+                         std::string name)
+    : executor_(executor),
+      store_(store),
+      fence_(fence),
+      journal_(journal),
+      name_(std::move(name)),
+      last_cycle_(executor.now()) {}
 
 void LeaseKeeper::set_pace(Pace pace) {
     const bool sooner = pace.loop_wait < pace_.loop_wait || pace.ttl != pace_.ttl;
@@ -39,7 +45,8 @@ Task<> LeaseKeeper::run() {
         // The reference renews once a loop_wait; a short life asks for more, so that one lost renewal is no loss.
         const Duration third = std::min(std::max(life_, Duration{1500}) / 3, std::max(reach(life_) / 2, Duration{200}));
         const Duration interval = done ? std::min(pace_.loop_wait, third) : std::min(pace_.loop_wait, Duration{500});
-        const BootTime next = std::max((done ? last_sent_ : executor_.now()) + interval, executor_.now() + Duration{50});
+        const BootTime next =
+            std::max((done ? last_sent_ : executor_.now()) + interval, executor_.now() + Duration{50});
         co_await wait_past(executor_, kick_, seen, std::max(next, shorter_lease_from()));
     }
 }
@@ -57,8 +64,9 @@ Task<bool> LeaseKeeper::renew_now(BootTime deadline) {
     co_return done;
 }
 
-// The deadline in force was counted by the life of the present lease and does not go back. If ttl has become shorter, the
-// leader key must stay under the present lease, not renewed any more, until the shorter one reaches to that deadline.
+// The deadline in force was counted by the life of the present lease and does not go back. If ttl has become shorter,
+// the leader key must stay under the present lease, not renewed any more, until the shorter one reaches to that
+// deadline.
 BootTime LeaseKeeper::shorter_lease_from() const {
     if (!epoch_ || (life_ != Duration{0} && pace_.ttl >= life_)) return {};
     BootTime in_force = leader_until_;
@@ -66,7 +74,9 @@ BootTime LeaseKeeper::shorter_lease_from() const {
     return in_force - reach(pace_.ttl);
 }
 
-Duration LeaseKeeper::reach(Duration life) const { return life - core::lease_margin(life, watchdog_); }
+Duration LeaseKeeper::reach(Duration life) const {
+    return life - core::lease_margin(life, watchdog_);
+}
 
 Task<bool> LeaseKeeper::renew(BootTime deadline) {
     const auto epoch = epoch_;
@@ -87,8 +97,10 @@ Task<bool> LeaseKeeper::renew(BootTime deadline) {
     }
     // The claim may have been given up while the answer was on its way.
     if (epoch && epoch_ == epoch) {
-        if (renewal->leadership == Renewal::Leadership::confirmed) co_await confirmed(*epoch, *renewal);
-        else if (renewal->leadership == Renewal::Leadership::lost) co_await lost(*epoch);
+        if (renewal->leadership == Renewal::Leadership::confirmed)
+            co_await confirmed(*epoch, *renewal);
+        else if (renewal->leadership == Renewal::Leadership::lost)
+            co_await lost(*epoch);
     }
     answers(true);
     co_return true;

@@ -1,5 +1,5 @@
-// Prolongs this node's lease in a coroutine of its own, so that no cycle, however slow, delays it; and moves the fence's
-// deadline on when, and only when, the store has confirmed the leadership.
+// Prolongs this node's lease in a coroutine of its own, so that no cycle, however slow, delays it; and moves the
+// fence's deadline on when, and only when, the store has confirmed the leadership.
 //
 // Others tell from the end of the lease that the deadline has passed. So a lease counts only once the record of the
 // leadership names it: until then the deadline stays where the lease before it put it.
@@ -26,7 +26,8 @@ public:
         Duration retry_timeout{10'000};
     };
 
-    LeaseKeeper(Executor& executor, ports::Store& store, ports::Fence& fence, ports::Journal& journal, std::string name);
+    LeaseKeeper(Executor& executor, ports::Store& store, ports::Fence& fence, ports::Journal& journal,
+                std::string name);
 
     Task<> run();
 
@@ -35,8 +36,8 @@ public:
     void set_watchdog(std::optional<Duration> safety_margin) { watchdog_ = safety_margin; }
     void cycle_finished() { last_cycle_ = executor_.now(); }
 
-    // From now on renewals confirm this leadership; nothing: we do not lead. `published`: the lease that its record names,
-    // if that is known.
+    // From now on renewals confirm this leadership; nothing: we do not lead. `published`: the lease that its record
+    // names, if that is known.
     void claim(std::optional<Revision> epoch, LeaseId published = {});
     // Awaited before a lease counts that the record does not name yet. Answers whether it does now.
     std::function<Task<bool>()> publish = [] { return published_already(); };
@@ -48,7 +49,7 @@ public:
     Task<bool> renew_now(BootTime deadline);
 
     LeaseId lease() const { return lease_; }
-    Duration life() const { return life_; }  // of the lease, as the store granted it
+    Duration life() const { return life_; }                  // of the lease, as the store granted it
     BootTime leader_until() const { return leader_until_; }  // zero while not confirmed
     bool store_answers() const { return store_answers_; }
     bool take_fresh() { return std::exchange(fresh_, false); }  // a new lease: leased keys must be written again

@@ -19,9 +19,9 @@ struct Rejoin {
 struct Options {
     std::string name;
     std::string scope;
-    std::string conn_url;   // postgres://host:port/database, for the member key
-    std::string api_url;    // http(s)://host:port/patroni
-    std::string proxy_url;  // empty: none
+    std::string conn_url;      // postgres://host:port/database, for the member key
+    std::string api_url;       // http(s)://host:port/patroni
+    std::string proxy_url;     // empty: none
     boost::json::object tags;  // effective: false built-in ones are left out, order as configured
     bool can_bootstrap = true;
     std::string bootstrap_config = "{}";  // JSON of bootstrap.dcs, written to `config` once

@@ -8,10 +8,16 @@
 namespace castle::agent {
 namespace json = boost::json;
 
-std::string member_record(const Options& options, const core::AgentView& view, std::optional<bool> checkpoint_after_promote) {
+std::string member_record(const Options& options, const core::AgentView& view,
+                          std::optional<bool> checkpoint_after_promote) {
     const core::Instance& instance = view.instance;
-    json::object record{{"conn_url", options.conn_url}, {"api_url", options.api_url}, {"state", view.state}, {"role", view.role},
-                        {"version", protocol_version}, {"castle_version", castle_version}, {"castle_fence", options.fence_works}};
+    json::object record{{"conn_url", options.conn_url},
+                        {"api_url", options.api_url},
+                        {"state", view.state},
+                        {"role", view.role},
+                        {"version", protocol_version},
+                        {"castle_version", castle_version},
+                        {"castle_fence", options.fence_works}};
     if (!options.proxy_url.empty()) record["proxy_url"] = options.proxy_url;
     if (!options.tags.empty()) record["tags"] = options.tags;
     const bool working = !view.long_action.empty() && view.long_action != name_of(core::Activity::promote);
@@ -35,7 +41,8 @@ std::string member_record(const Options& options, const core::AgentView& view, s
         json::object scheduled{{"schedule", view.scheduled_restart->schedule},
                                {"postmaster_start_time", view.scheduled_restart->postmaster_start_time}};
         if (!view.scheduled_restart->role.empty()) scheduled["role"] = view.scheduled_restart->role;
-        if (!view.scheduled_restart->postgres_version.empty()) scheduled["postgres_version"] = view.scheduled_restart->postgres_version;
+        if (!view.scheduled_restart->postgres_version.empty())
+            scheduled["postgres_version"] = view.scheduled_restart->postgres_version;
         record["scheduled_restart"] = std::move(scheduled);
     }
     if (view.settings.pause) record["pause"] = true;
@@ -43,12 +50,14 @@ std::string member_record(const Options& options, const core::AgentView& view, s
     return json::serialize(record);
 }
 
-std::optional<std::vector<core::HistoryLine>> history_to_write(const core::Cluster& cluster, const core::Instance& instance,
-                                                               const std::string& me, WallTime now, std::int64_t keep_most) {
-    const bool current = cluster.history && (number(instance.timeline) == 1
-                                                 ? cluster.history->empty()
-                                                 : !cluster.history->empty() && number(cluster.timeline()) == number(instance.timeline) &&
-                                                       !cluster.history->back().new_leader.empty());
+std::optional<std::vector<core::HistoryLine>> history_to_write(const core::Cluster& cluster,
+                                                               const core::Instance& instance, const std::string& me,
+                                                               WallTime now, std::int64_t keep_most) {
+    const bool current = cluster.history &&
+                         (number(instance.timeline) == 1
+                              ? cluster.history->empty()
+                              : !cluster.history->empty() && number(cluster.timeline()) == number(instance.timeline) &&
+                                    !cluster.history->back().new_leader.empty());
     if (current || number(instance.timeline) == 0) return std::nullopt;
     if (number(instance.timeline) == 1) {
         if (!cluster.history) return std::nullopt;  // a new cluster has no key until its first timeline switch
@@ -59,7 +68,8 @@ std::optional<std::vector<core::HistoryLine>> history_to_write(const core::Clust
     auto ended = instance.history;
     // Our own number is not the next one if another member's timeline, which we do not continue, came between: readers
     // take the last entry's successor for the timeline of the cluster.
-    if (const Timeline before{number(instance.timeline) - 1}; ended.back().first < before) ended.push_back({before, ended.back().second});
+    if (const Timeline before{number(instance.timeline) - 1}; ended.back().first < before)
+        ended.push_back({before, ended.back().second});
     for (const auto& [timeline, switchpoint] : ended) {
         core::HistoryLine line{timeline, switchpoint, "no recovery target specified", {}, {}};
         if (cluster.history)

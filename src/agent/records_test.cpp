@@ -27,10 +27,11 @@ Options options() {
 }
 
 TEST(MemberRecord, ShowsWhatTheContractAsks) {
-    EXPECT_EQ(member_record(options(), running_standby(), std::nullopt),
-              R"({"conn_url":"postgres://10.0.0.2:5432/postgres","api_url":"http://10.0.0.2:8008/patroni","state":"running","role":"replica",)"
-              R"("version":"4.1.4","castle_version":"0.1.0","castle_fence":true,"tags":{"nosync":true,"sync_priority":"2"},)"
-              R"("xlog_location":90,"receive_lsn":90,"replay_lsn":80,"replication_state":"streaming","timeline":5})");
+    EXPECT_EQ(
+        member_record(options(), running_standby(), std::nullopt),
+        R"({"conn_url":"postgres://10.0.0.2:5432/postgres","api_url":"http://10.0.0.2:8008/patroni","state":"running","role":"replica",)"
+        R"("version":"4.1.4","castle_version":"0.1.0","castle_fence":true,"tags":{"nosync":true,"sync_priority":"2"},)"
+        R"("xlog_location":90,"receive_lsn":90,"replay_lsn":80,"replication_state":"streaming","timeline":5})");
 }
 
 TEST(MemberRecord, HidesPositionsWhileSomethingLongRuns) {

@@ -18,7 +18,8 @@ bool RollCall::silent(const std::string& name) const {
 }
 
 Task<std::vector<core::PeerStatus>> RollCall::ask(std::vector<core::Member> members) {
-    const auto prompt = std::ranges::partition(members, [this](const core::Member& member) { return silent(member.name); });
+    const auto prompt =
+        std::ranges::partition(members, [this](const core::Member& member) { return silent(member.name); });
     std::vector<core::PeerStatus> answers, late;
     Scope beside(executor_);
     beside.spawn(ask_into({members.begin(), prompt.begin()}, patience_with_silent, &late));
@@ -28,13 +29,16 @@ Task<std::vector<core::PeerStatus>> RollCall::ask(std::vector<core::Member> memb
     co_return answers;
 }
 
-Task<> RollCall::ask_into(std::vector<core::Member> members, Duration for_how_long, std::vector<core::PeerStatus>* answers) {
+Task<> RollCall::ask_into(std::vector<core::Member> members, Duration for_how_long,
+                          std::vector<core::PeerStatus>* answers) {
     if (members.empty()) co_return;
     const BootTime asked = executor_.now();
     *answers = co_await peers_.ask(std::move(members), asked + for_how_long);
     for (const core::PeerStatus& answer : *answers) {
-        if (answer.answered) unanswered_since_.erase(answer.name);
-        else unanswered_since_.try_emplace(answer.name, asked);
+        if (answer.answered)
+            unanswered_since_.erase(answer.name);
+        else
+            unanswered_since_.try_emplace(answer.name, asked);
     }
 }
 

@@ -32,7 +32,8 @@ private:
 
     Executor& executor_;
     ports::Peers& peers_;
-    std::map<std::string, BootTime> unanswered_since_;  // when the first call was made that was not answered, nor any since
+    std::map<std::string, BootTime>
+        unanswered_since_;  // when the first call was made that was not answered, nor any since
     bool watching_ = false;
     Scope scope_;
 };

@@ -15,8 +15,9 @@ using ports::Level;
 Task<Status> Agent::bootstrap(Revision initialize, CancelToken cancel) {
     auto made = co_await server_.bootstrap(cancel);
     if (!made) {
-        std::vector<core::KeyWrite> writes{
-            {.key = "initialize", .value = std::nullopt, .expect = {Expect::created_at(initialize), Expect::value_is("")}}};
+        std::vector<core::KeyWrite> writes{{.key = "initialize",
+                                            .value = std::nullopt,
+                                            .expect = {Expect::created_at(initialize), Expect::value_is("")}}};
         auto removed = co_await store_.write(std::move(writes), deadline());
         if (!removed) log(Level::warning, "remove the initialize key: " + removed.error().message);
         co_return made;
@@ -25,10 +26,12 @@ Task<Status> Agent::bootstrap(Revision initialize, CancelToken cancel) {
     const auto& control = server_.view().control;
     if (!control) co_return Error{Errc::failed, "the new cluster has no readable control file"};
     // All at once: nobody sees an initialized cluster without its configuration or without its leader.
-    std::vector<core::KeyWrite> writes{{.key = "initialize", .value = control->system_id, .expect = {Expect::created_at(initialize)}},
-                                       {.key = "config", .value = options_.bootstrap_config},
-                                       {.key = "castle/leader", .value = core::write_leadership({.name = me(), .lease = lease_.lease(), .life = lease_.life()})},
-                                       {.key = "leader", .value = me(), .leased = true, .expect = {Expect::absent()}}};
+    std::vector<core::KeyWrite> writes{
+        {.key = "initialize", .value = control->system_id, .expect = {Expect::created_at(initialize)}},
+        {.key = "config", .value = options_.bootstrap_config},
+        {.key = "castle/leader",
+         .value = core::write_leadership({.name = me(), .lease = lease_.lease(), .life = lease_.life()})},
+        {.key = "leader", .value = me(), .leased = true, .expect = {Expect::absent()}}};
     memory_.was_primary = true;
     memory_.must_compare = false;
     for (;;) {
@@ -47,7 +50,8 @@ Task<Status> Agent::bootstrap(Revision initialize, CancelToken cancel) {
             callback_role_ = "primary";
             co_return Done{};
         }
-        if (written.error().effect == Effect::unknown) co_return Done{};  // the next cycle reads, and claims what is ours
+        if (written.error().effect == Effect::unknown)
+            co_return Done{};  // the next cycle reads, and claims what is ours
         if (written.error().code == Errc::conflict) co_return co_await give_up_bootstrap();
         log(Level::warning, "write the new cluster into the store: " + written.error().message);
         co_await lease_.renew_now(deadline());
@@ -56,13 +60,15 @@ Task<Status> Agent::bootstrap(Revision initialize, CancelToken cancel) {
     }
 }
 
-// Another member has made the cluster, or is about to. Ours has never been anybody's: it makes room for a copy of theirs.
+// Another member has made the cluster, or is about to. Ours has never been anybody's: it makes room for a copy of
+// theirs.
 Task<Status> Agent::give_up_bootstrap() {
     for (;;) {  // unless it was our own write that was faster, its answer lost
         auto snapshot = co_await store_.read(deadline());
         if (snapshot) {
             const auto leader = (*snapshot)->keys.find("leader");
-            const bool ours = leader != (*snapshot)->keys.end() && leader->second.value == me() && leader->second.lease == lease_.lease();
+            const bool ours = leader != (*snapshot)->keys.end() && leader->second.value == me() &&
+                              leader->second.lease == lease_.lease();
             if (ours) co_return Done{};
             break;
         }
@@ -88,7 +94,8 @@ Task<Status> Agent::arm(Revision epoch) {
 
 Task<Status> Agent::promote(Revision epoch, CancelToken cancel) {
     // Before the fence is armed: it would end the standby if the lock were lost meanwhile.
-    const Duration patience = settings_.primary_start_timeout > Duration{0} ? settings_.primary_start_timeout : Duration{300'000};
+    const Duration patience =
+        settings_.primary_start_timeout > Duration{0} ? settings_.primary_start_timeout : Duration{300'000};
     pre_promoting_ = true;
     auto allowed = co_await server_.pre_promote(executor_.now() + patience, cancel);
     pre_promoting_ = false;
@@ -104,7 +111,8 @@ Task<Status> Agent::promote(Revision epoch, CancelToken cancel) {
     // The number is usually reserved with the lock; then this need not be waited for. A leader that has come back as a
     // standby takes another number, and nobody may use that again, even if we end before we have written the history.
     reserved_timeline_ = newest_timeline();
-    if (reserved_timeline_ <= server_.view().timeline) reserved_timeline_ = Timeline{number(server_.view().timeline) + 1};
+    if (reserved_timeline_ <= server_.view().timeline)
+        reserved_timeline_ = Timeline{number(server_.view().timeline) + 1};
     const auto reserved = [&] {
         return cluster_ && cluster_->last_leadership && cluster_->last_leadership->epoch == epoch &&
                cluster_->last_leadership->timeline >= reserved_timeline_;
@@ -136,8 +144,10 @@ Task<Status> Agent::promote(Revision epoch, CancelToken cancel) {
 // pg_rewind may use us as its source only once a checkpoint of the new timeline is in our control file.
 Task<> Agent::checkpoint_after_promote() {
     auto done = co_await server_.checkpoint(executor_.now() + Duration{600'000});
-    if (!done) log(Level::warning, "checkpoint after promote: " + done.error().message);
-    else checkpoint_after_promote_.reset();
+    if (!done)
+        log(Level::warning, "checkpoint after promote: " + done.error().message);
+    else
+        checkpoint_after_promote_.reset();
     wake_.notify();
 }
 
@@ -153,7 +163,8 @@ Task<Status> Agent::start_standby(std::optional<core::Upstream> upstream, Cancel
     auto started = co_await server_.start_standby(std::move(upstream), cancel);
     if (started) {
         const bool role_changed = callback_role_ == "primary";
-        if (std::exchange(callback_role_, "replica") != "replica") server_.callback(role_changed ? "on_role_change" : "on_start", "replica");
+        if (std::exchange(callback_role_, "replica") != "replica")
+            server_.callback(role_changed ? "on_role_change" : "on_start", "replica");
     }
     co_return started;
 }
@@ -217,7 +228,8 @@ Task<> Agent::kill_server() {
     const bool was_primary = server_.view().running_primary() || fence_.state().armed;
     Status killed = Done{};
     if (fence_.state().attached) killed = co_await fence_.fire();
-    if (!fence_.state().attached || !killed) killed = co_await server_.stop(ports::StopMode::immediate, executor_.now() + Duration{5000});
+    if (!fence_.state().attached || !killed)
+        killed = co_await server_.stop(ports::StopMode::immediate, executor_.now() + Duration{5000});
     if (!killed) log(Level::error, "end the server: " + killed.error().message);
     if (was_primary) {
         memory_.must_compare = true;
@@ -237,7 +249,8 @@ Task<Status> Agent::demote(Action::Demote how, std::optional<Revision> epoch) {
         co_return co_await stop_and_release(epoch, executor_.now() + Duration{60'000});
     }
     BootTime until = executor_.now() + Duration{30'000};
-    if (lease_.leader_until() != BootTime{}) until = std::max(executor_.now() + Duration{500}, lease_.leader_until() - Duration{100});
+    if (lease_.leader_until() != BootTime{})
+        until = std::max(executor_.now() + Duration{500}, lease_.leader_until() - Duration{100});
     co_return co_await server_.stop(ports::StopMode::fast, until);
 }
 
@@ -266,7 +279,8 @@ Task<Status> Agent::stop_and_release(std::optional<Revision> epoch, BootTime dea
         const auto& control = server_.view().control;
         const bool is_down = control && control->state == core::ControlState::shut_down;
         if (is_down && !shut_down_since) shut_down_since = executor_.now();
-        if (is_down && epoch && lease_.epoch() == epoch && executor_.now() >= *shut_down_since + Duration{1000} && cluster_) {
+        if (is_down && epoch && lease_.epoch() == epoch && executor_.now() >= *shut_down_since + Duration{1000} &&
+            cluster_) {
             std::vector<core::Member> others;
             for (const auto& [name, member] : cluster_->members)
                 if (name != me() && !member.api_url.empty()) others.push_back(member);

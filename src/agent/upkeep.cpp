@@ -24,8 +24,10 @@ Task<> Agent::upkeep(bool heartbeat) {
     if (instance.process == ProcessState::running && !instance.read_failed && worker_.idle() && cluster_->config)
         co_await keep_slots(leads(), heartbeat);
     if (lease_.take_fresh() || !cluster_->member(options_.name)) written_member_.clear();  // or somebody deleted it
-    if (heartbeat || written_member_.empty() || view_->state != state_name()) co_await write_member();
-    else if (member_record(options_, *view_, checkpoint_after_promote_) != written_member_) co_await write_member();
+    if (heartbeat || written_member_.empty() || view_->state != state_name())
+        co_await write_member();
+    else if (member_record(options_, *view_, checkpoint_after_promote_) != written_member_)
+        co_await write_member();
 }
 
 // Armed while the server is a primary and somebody else could be made one; never while it is a standby.
@@ -35,10 +37,14 @@ Task<> Agent::keep_fence() {
     if (!fence.attached || !worker_.idle()) co_return;
     if (instance.running_primary() && leads()) {
         // Alone for a moment is not alone: keys vanish while their members live, and those remember an armed fence.
-        const bool no_other = std::ranges::all_of(cluster_->members, [&](const auto& entry) { return entry.first == options_.name; });
-        if (!no_other) alone_since_.reset();
-        else if (!alone_since_) alone_since_ = executor_.now();
-        const bool alone = no_other && (!fence.armed || executor_.now() >= *alone_since_ + std::max(settings_.ttl, Duration{20'000}));
+        const bool no_other =
+            std::ranges::all_of(cluster_->members, [&](const auto& entry) { return entry.first == options_.name; });
+        if (!no_other)
+            alone_since_.reset();
+        else if (!alone_since_)
+            alone_since_ = executor_.now();
+        const bool alone =
+            no_other && (!fence.armed || executor_.now() >= *alone_since_ + std::max(settings_.ttl, Duration{20'000}));
         // A watchdog is pinged by moves of the deadline. Where it is required, even one who is alone has a deadline.
         const bool wanted = (!alone || watchdog_.required()) && !settings_.pause;
         if (wanted && (!fence.armed || fence.epoch != *lease_.epoch()) && lease_.leader_until() > executor_.now()) {
@@ -54,8 +60,10 @@ Task<> Agent::keep_fence() {
             if (cluster_->last_leadership && cluster_->last_leadership->fence == Leadership::Fence::off) {
                 co_await disarm_fence();
             }
-        } else if (wanted && fence.armed && cluster_->last_leadership && cluster_->last_leadership->name == options_.name &&
-                   (cluster_->last_leadership->fence != Leadership::Fence::on || cluster_->last_leadership->lease != lease_.lease())) {
+        } else if (wanted && fence.armed && cluster_->last_leadership &&
+                   cluster_->last_leadership->name == options_.name &&
+                   (cluster_->last_leadership->fence != Leadership::Fence::on ||
+                    cluster_->last_leadership->lease != lease_.lease())) {
             // Also when a changed ttl has brought another lease: the end of the old one proves nothing.
             co_await publish_leadership(Leadership::Fence::on);
         }
@@ -64,7 +72,8 @@ Task<> Agent::keep_fence() {
             lease_.set_watchdog(watchdog_.safety_margin());
             if (!guarded) wake_.notify();  // the next cycle decides what that means
         }
-    } else if (fence.armed && (instance.process == ProcessState::stopped || instance.running_standby()) && !lease_.epoch()) {
+    } else if (fence.armed && (instance.process == ProcessState::stopped || instance.running_standby()) &&
+               !lease_.epoch()) {
         co_await disarm_fence();
     }
 }
@@ -97,13 +106,21 @@ Task<> Agent::publish_leadership(Leadership::Fence fence) {
     const auto epoch = lease_.epoch();
     if (!epoch) co_return;
     // Only the owner of this leadership may speak of it: the leader key must still be the one of this epoch.
-    Leadership record{.name = options_.name, .fence = fence, .epoch = *epoch, .lease = lease_.lease(), .timeline = newest_timeline(), .life = lease_.life()};
-    if (cluster_ && cluster_->last_leadership && cluster_->last_leadership->epoch == *epoch && cluster_->last_leadership->fence == fence &&
-        cluster_->last_leadership->lease == record.lease && cluster_->last_leadership->timeline == record.timeline)
+    Leadership record{.name = options_.name,
+                      .fence = fence,
+                      .epoch = *epoch,
+                      .lease = lease_.lease(),
+                      .timeline = newest_timeline(),
+                      .life = lease_.life()};
+    if (cluster_ && cluster_->last_leadership && cluster_->last_leadership->epoch == *epoch &&
+        cluster_->last_leadership->fence == fence && cluster_->last_leadership->lease == record.lease &&
+        cluster_->last_leadership->timeline == record.timeline)
         co_return;
-    std::vector<core::KeyWrite> writes{
-        {.key = "castle/leader", .value = core::write_leadership(record)},
-        {.key = "leader", .value = options_.name, .leased = true, .expect = {Expect::created_at(*epoch), Expect::value_is(options_.name)}}};
+    std::vector<core::KeyWrite> writes{{.key = "castle/leader", .value = core::write_leadership(record)},
+                                       {.key = "leader",
+                                        .value = options_.name,
+                                        .leased = true,
+                                        .expect = {Expect::created_at(*epoch), Expect::value_is(options_.name)}}};
     auto written = co_await store_.write(std::move(writes), deadline());
     doubt_ = true;
     if (!written) {
@@ -169,7 +186,8 @@ Task<> Agent::write_status(bool heartbeat) {
                                      .retain_slots = slot_retention_.names(settings_)};
     std::string text = core::write_status(status);
     if (heartbeat && text != cluster_->status_text) writes.push_back({.key = "status", .value = std::move(text)});
-    if (auto history = history_to_write(*cluster_, instance, options_.name, clock_.now().wall, settings_.max_timelines_history)) {
+    if (auto history =
+            history_to_write(*cluster_, instance, options_.name, clock_.now().wall, settings_.max_timelines_history)) {
         std::string lines = core::write_history(*history);
         if (lines != written_history_) writes.push_back({.key = "history", .value = lines});
         written_history_ = std::move(lines);
@@ -181,7 +199,8 @@ Task<> Agent::write_status(bool heartbeat) {
         std::map<std::string, std::string> map{{options_.name, options_.api_url}};
         for (const auto& [name, member] : cluster_->members)
             if (!member.api_url.empty()) map[name] = member.api_url;
-        if (!cluster_->failsafe || *cluster_->failsafe != map) writes.push_back({.key = "failsafe", .value = core::write_failsafe(map)});
+        if (!cluster_->failsafe || *cluster_->failsafe != map)
+            writes.push_back({.key = "failsafe", .value = core::write_failsafe(map)});
     }
     if (!writes.empty()) co_await put(std::move(writes), "write the status");
 }
@@ -230,7 +249,9 @@ void Agent::publish() {
     view->role = role_name();
     view->long_action = worker_.idle() ? "" : std::string(name_of(worker_.activity()));
     if (view->instance.running_standby())
-        view->replication_state = view->instance.streaming ? "streaming" : view->instance.has_restore_command ? "in archive recovery" : "";
+        view->replication_state = view->instance.streaming             ? "streaming"
+                                  : view->instance.has_restore_command ? "in archive recovery"
+                                                                       : "";
     view->cluster = cluster_;
     view->cluster_read_at = cluster_read_at_;
     view->cluster_read_wall = cluster_read_wall_;
@@ -238,7 +259,8 @@ void Agent::publish() {
     if (leads()) view->leader_until = lease_.leader_until();
     const Activity activity = worker_.activity();
     // Whoever holds the lock may become a primary at any moment, even if its key has just vanished.
-    view->may_write = view->instance.running_primary() || (lease_.epoch() && executor_.now() < lease_.leader_until()) || activity == Activity::bootstrap || activity == Activity::start_primary ||
+    view->may_write = view->instance.running_primary() || (lease_.epoch() && executor_.now() < lease_.leader_until()) ||
+                      activity == Activity::bootstrap || activity == Activity::start_primary ||
                       activity == Activity::promote || (activity == Activity::restart && lease_.epoch().has_value()) ||
                       (fence_.state().armed && fence_.state().server_running) ||
                       (view->instance.process != ProcessState::stopped && !view->instance.running_standby());

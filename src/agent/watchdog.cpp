@@ -53,7 +53,8 @@ Task<Status> Watchdog::open(Duration life, Duration loop_wait) {
         if (fence_.state().watchdog != Duration{0}) co_await close();
         co_return Done{};
     }
-    if (executor_.now() < failed_until_) co_return required() ? Status(Error{Errc::unavailable, problem_}) : Status(Done{});
+    if (executor_.now() < failed_until_)
+        co_return required() ? Status(Error{Errc::unavailable, problem_}) : Status(Done{});
     const Duration timeout = core::watchdog_timeout(life, wanted_.safety_margin);
     if (fence_.state().watchdog != Duration{0} && asked_ == timeout) co_return Done{};
     if (std::string problem = too_short(timeout, loop_wait); !problem.empty()) {
@@ -68,7 +69,8 @@ Task<Status> Watchdog::open(Duration life, Duration loop_wait) {
     asked_ = timeout;
     problem_.clear();
     if (*took > timeout) {  // it would reset the machine only when another may already be primary
-        std::string problem = wanted_.device + " takes no timeout below " + in_seconds(*took) + "; " + in_seconds(timeout) + " would be safe";
+        std::string problem = wanted_.device + " takes no timeout below " + in_seconds(*took) + "; " +
+                              in_seconds(timeout) + " would be safe";
         if (!required()) {
             if (std::exchange(told_, problem) != problem) journal_.write(ports::Level::warning, "watchdog: " + problem);
             co_return Done{};
@@ -78,8 +80,8 @@ Task<Status> Watchdog::open(Duration life, Duration loop_wait) {
         co_return unusable(std::move(problem));
     }
     told_.clear();
-    journal_.write(ports::Level::info, "watchdog " + wanted_.device + " activated with " + in_seconds(*took) + " timeout, timing slack " +
-                                           in_seconds(timeout - loop_wait));
+    journal_.write(ports::Level::info, "watchdog " + wanted_.device + " activated with " + in_seconds(*took) +
+                                           " timeout, timing slack " + in_seconds(timeout - loop_wait));
     co_return Done{};
 }
 
@@ -92,9 +94,11 @@ Task<> Watchdog::close() {
 
 Status Watchdog::unusable(std::string why) {
     problem_ = std::move(why);
-    const std::string text = required() ? "Configuration requires watchdog, but watchdog could not be configured: " + problem_
-                                        : "Could not activate watchdog: " + problem_;
-    if (std::exchange(told_, problem_) != problem_) journal_.write(required() ? ports::Level::error : ports::Level::warning, text);
+    const std::string text = required()
+                                 ? "Configuration requires watchdog, but watchdog could not be configured: " + problem_
+                                 : "Could not activate watchdog: " + problem_;
+    if (std::exchange(told_, problem_) != problem_)
+        journal_.write(required() ? ports::Level::error : ports::Level::warning, text);
     if (required()) return Error{Errc::unavailable, text};
     return Done{};
 }

@@ -15,7 +15,9 @@ void Worker::start(core::Activity activity, Task<Status> work, std::function<voi
     scope_.spawn(run(std::move(work), std::move(ended)));
 }
 
-void Worker::cancel() { cancel_.cancel(); }
+void Worker::cancel() {
+    cancel_.cancel();
+}
 
 Task<> Worker::run(Task<Status> work, std::function<void(const Status&)> ended) {
     const Status status = co_await std::move(work);

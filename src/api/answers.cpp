@@ -7,22 +7,14 @@ namespace {
 
 std::string_view explanation_of(int status) {
     switch (status) {
-        case 400:
-            return "Bad request syntax or unsupported method";
-        case 409:
-            return "Request conflict";
-        case 411:
-            return "Client must specify Content-Length";
-        case 500:
-            return "Server got itself in trouble";
-        case 501:
-            return "Server does not support this operation";
-        case 502:
-            return "Invalid responses from another server/proxy";
-        case 503:
-            return "The server cannot process the request due to a high load";
-        default:
-            return "";
+        case 400: return "Bad request syntax or unsupported method";
+        case 409: return "Request conflict";
+        case 411: return "Client must specify Content-Length";
+        case 500: return "Server got itself in trouble";
+        case 501: return "Server does not support this operation";
+        case 502: return "Invalid responses from another server/proxy";
+        case 503: return "The server cannot process the request due to a high load";
+        default: return "";
     }
 }
 

@@ -24,27 +24,13 @@ void put_string(std::string& out, std::string_view text) {
         if (byte < 0x80) {
             ++i;
             switch (byte) {
-                case '"':
-                    out += "\\\"";
-                    break;
-                case '\\':
-                    out += "\\\\";
-                    break;
-                case '\n':
-                    out += "\\n";
-                    break;
-                case '\r':
-                    out += "\\r";
-                    break;
-                case '\t':
-                    out += "\\t";
-                    break;
-                case '\b':
-                    out += "\\b";
-                    break;
-                case '\f':
-                    out += "\\f";
-                    break;
+                case '"': out += "\\\""; break;
+                case '\\': out += "\\\\"; break;
+                case '\n': out += "\\n"; break;
+                case '\r': out += "\\r"; break;
+                case '\t': out += "\\t"; break;
+                case '\b': out += "\\b"; break;
+                case '\f': out += "\\f"; break;
                 default:
                     if (byte < 0x20)
                         put_escape(out, byte);
@@ -101,14 +87,9 @@ void put(std::string& out, const json::value& value) {
             out += ']';
             break;
         }
-        case json::kind::string:
-            put_string(out, value.get_string());
-            break;
-        case json::kind::double_:
-            out += config::real_text(value.get_double());
-            break;
-        default:
-            out += json::serialize(value);
+        case json::kind::string: put_string(out, value.get_string()); break;
+        case json::kind::double_: out += config::real_text(value.get_double()); break;
+        default: out += json::serialize(value);
     }
 }
 

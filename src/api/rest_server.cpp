@@ -7,12 +7,9 @@ using Tls = std::shared_ptr<const io::TlsContext>;
 
 io::TlsOptions::Verify verify_of(config::RestApi::VerifyClient verify) {
     switch (verify) {
-        case config::RestApi::VerifyClient::none:
-            return io::TlsOptions::Verify::none;
-        case config::RestApi::VerifyClient::optional:
-            return io::TlsOptions::Verify::optional;
-        case config::RestApi::VerifyClient::required:
-            return io::TlsOptions::Verify::required;
+        case config::RestApi::VerifyClient::none: return io::TlsOptions::Verify::none;
+        case config::RestApi::VerifyClient::optional: return io::TlsOptions::Verify::optional;
+        case config::RestApi::VerifyClient::required: return io::TlsOptions::Verify::required;
     }
     return io::TlsOptions::Verify::required;
 }

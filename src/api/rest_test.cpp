@@ -191,7 +191,8 @@ TEST_F(RestTest, APositionIsMeasuredForWhoAsksTheStatusAndForNoProbe) {
     agent_.show(test_standby());
     agent_.measures_anew = test_standby();
     agent_.measures_anew->instance.received = Lsn{0x7000000};
-    for (const char* probe : {"/", "/replica", "/health", "/readiness", "/liveness", "/metrics", "/history"}) call("GET", probe);
+    for (const char* probe : {"/", "/replica", "/health", "/readiness", "/liveness", "/metrics", "/history"})
+        call("GET", probe);
     EXPECT_EQ(agent_.log, "");
     EXPECT_THAT(call("GET", "/patroni").body, HasSubstr("\"received_location\": 117440512"));
     EXPECT_EQ(agent_.log, "refresh:100 ");

@@ -155,12 +155,9 @@ Result<WallTime> read_time(std::string_view given, WallTime now) {
     }
     minutes zone{0};
     switch (read_zone(text, zone)) {
-        case Zone::none:
-            return Error{Errc::denied, "\"" + std::string(given) + "\" has no time zone"};
-        case Zone::wrong:
-            return wrong;
-        case Zone::read:
-            break;
+        case Zone::none: return Error{Errc::denied, "\"" + std::string(given) + "\" has no time zone"};
+        case Zone::wrong: return wrong;
+        case Zone::read: break;
     }
     return WallTime{sys_days{date}.time_since_epoch() + time - zone};
 }

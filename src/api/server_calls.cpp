@@ -20,16 +20,13 @@ Task<io::HttpResponse> Rest::restart(json::object body) {
     }
     const std::string running = commands_.view()->long_action;
     switch (co_await commands_.restart(call.request)) {
-        case ports::RestartOutcome::done:
-            co_return text_answer(200, "restarted successfully");
+        case ports::RestartOutcome::done: co_return text_answer(200, "restarted successfully");
         case ports::RestartOutcome::conditions_not_met:
             co_return text_answer(503, "restart conditions are not satisfied");
         case ports::RestartOutcome::busy:
             co_return text_answer(503, (running.empty() ? "another action" : running) + " already in progress");
-        case ports::RestartOutcome::still_starting:
-            co_return text_answer(503, "postgres is still starting");
-        case ports::RestartOutcome::failed:
-            break;
+        case ports::RestartOutcome::still_starting: co_return text_answer(503, "postgres is still starting");
+        case ports::RestartOutcome::failed: break;
     }
     co_return text_answer(503, "restart failed");
 }
@@ -41,14 +38,10 @@ io::HttpResponse Rest::reinitialize(const json::object& body) {
     };
     const std::string running = commands_.view()->long_action;
     switch (commands_.reinitialize(flag("force"), flag("from_leader") || flag("from-leader"))) {
-        case ports::ReinitOutcome::started:
-            return text_answer(200, "reinitialize started");
-        case ports::ReinitOutcome::no_leader:
-            return text_answer(503, "Cluster has no leader, can not reinitialize");
-        case ports::ReinitOutcome::is_leader:
-            return text_answer(503, "I am the leader, can not reinitialize");
-        case ports::ReinitOutcome::busy:
-            break;
+        case ports::ReinitOutcome::started: return text_answer(200, "reinitialize started");
+        case ports::ReinitOutcome::no_leader: return text_answer(503, "Cluster has no leader, can not reinitialize");
+        case ports::ReinitOutcome::is_leader: return text_answer(503, "I am the leader, can not reinitialize");
+        case ports::ReinitOutcome::busy: break;
     }
     return text_answer(503, (running.empty() ? "another action" : running) + " already in progress");
 }

@@ -5,5 +5,4 @@ namespace castle {
 [[noreturn]] void assertion_failed(const char* expression, const char* file, int line) noexcept;
 }
 
-#define CASTLE_ASSERT(expression) \
-    ((expression) ? void() : ::castle::assertion_failed(#expression, __FILE__, __LINE__))
+#define CASTLE_ASSERT(expression) ((expression) ? void() : ::castle::assertion_failed(#expression, __FILE__, __LINE__))

@@ -69,19 +69,19 @@ using Status = Result<Done>;
 
 #define CASTLE_CAT_INNER(a, b) a##b
 #define CASTLE_CAT(a, b) CASTLE_CAT_INNER(a, b)
-#define CASTLE_TRY_WITH(keyword, temporary, declaration, ...)          \
-    auto temporary = (__VA_ARGS__);                                    \
-    if (!temporary) keyword std::move(temporary).error();              \
+#define CASTLE_TRY_WITH(keyword, temporary, declaration, ...) \
+    auto temporary = (__VA_ARGS__);                           \
+    if (!temporary) keyword std::move(temporary).error();     \
     declaration = *std::move(temporary)
 #define CASTLE_TRY(declaration, ...) \
     CASTLE_TRY_WITH(return, CASTLE_CAT(castle_try_, __LINE__), declaration, __VA_ARGS__)
 #define CASTLE_CO_TRY(declaration, ...) \
     CASTLE_TRY_WITH(co_return, CASTLE_CAT(castle_try_, __LINE__), declaration, __VA_ARGS__)
 // For a Status, or when the value is not needed.
-#define CASTLE_CHECK_WITH(keyword, temporary, ...)               \
-    do {                                                         \
-        auto temporary = (__VA_ARGS__);                          \
-        if (!temporary) keyword std::move(temporary).error();    \
+#define CASTLE_CHECK_WITH(keyword, temporary, ...)            \
+    do {                                                      \
+        auto temporary = (__VA_ARGS__);                       \
+        if (!temporary) keyword std::move(temporary).error(); \
     } while (false)
 #define CASTLE_CHECK(...) CASTLE_CHECK_WITH(return, CASTLE_CAT(castle_check_, __LINE__), __VA_ARGS__)
 #define CASTLE_CO_CHECK(...) CASTLE_CHECK_WITH(co_return, CASTLE_CAT(castle_check_, __LINE__), __VA_ARGS__)

@@ -15,14 +15,18 @@ Result<Number> parse_whole(std::string_view text, int base, std::string_view wha
     return value;
 }
 
-char lower_char(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower_char(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 }  // namespace
 
 Result<std::uint32_t> parse_hex32(std::string_view text) {
     return parse_whole<std::uint32_t>(text, 16, "a hexadecimal number");
 }
-Result<std::int64_t> parse_int(std::string_view text) { return parse_whole<std::int64_t>(text, 10, "a whole number"); }
+Result<std::int64_t> parse_int(std::string_view text) {
+    return parse_whole<std::int64_t>(text, 10, "a whole number");
+}
 Result<std::uint64_t> parse_uint(std::string_view text) {
     return parse_whole<std::uint64_t>(text, 10, "a whole number of zero or more");
 }

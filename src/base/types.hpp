@@ -6,13 +6,19 @@
 
 namespace castle {
 
-enum class Timeline : std::uint32_t {};   // 0: unknown
-enum class Revision : std::int64_t {};    // of the store; what a compare-and-swap compares. 0: no such key
-enum class LeaseId : std::int64_t {};     // of the store. 0: none
+enum class Timeline : std::uint32_t {};  // 0: unknown
+enum class Revision : std::int64_t {};   // of the store; what a compare-and-swap compares. 0: no such key
+enum class LeaseId : std::int64_t {};    // of the store. 0: none
 
-constexpr std::uint32_t number(Timeline timeline) { return static_cast<std::uint32_t>(timeline); }
-constexpr std::int64_t number(Revision revision) { return static_cast<std::int64_t>(revision); }
-constexpr std::int64_t number(LeaseId lease) { return static_cast<std::int64_t>(lease); }
+constexpr std::uint32_t number(Timeline timeline) {
+    return static_cast<std::uint32_t>(timeline);
+}
+constexpr std::int64_t number(Revision revision) {
+    return static_cast<std::int64_t>(revision);
+}
+constexpr std::int64_t number(LeaseId lease) {
+    return static_cast<std::int64_t>(lease);
+}
 
 using Duration = std::chrono::milliseconds;
 

@@ -97,8 +97,7 @@ As kind_of(std::string_view section, std::string_view key) {
 Result<boost::json::value> read(As kind, const std::string& text) {
     const std::string_view body = trim(text);
     switch (kind) {
-        case As::text:
-            return boost::json::value(text);
+        case As::text: return boost::json::value(text);
         case As::flag: {
             const auto flag = parse_bool(text);
             if (!flag) return Error{Errc::invalid, "is not a boolean"};

@@ -91,16 +91,13 @@ const ControlledParameter* find_controlled(std::string_view name) {
 
 bool acceptable(const ControlledParameter& parameter, const boost::json::value& value) {
     switch (parameter.rule) {
-        case Rule::never:
-            return false;
+        case Rule::never: return false;
         case Rule::wal_level: {
             const std::string level = lower(text_of(value));
             return level == "hot_standby" || level == "replica" || level == "logical";
         }
-        case Rule::must_be_on:
-            return bool_of(value) == true;
-        case Rule::boolean:
-            return bool_of(value).has_value();
+        case Rule::must_be_on: return bool_of(value) == true;
+        case Rule::boolean: return bool_of(value).has_value();
         case Rule::at_least: {
             const auto number = int_of(value, parameter.unit);
             return number && *number >= parameter.minimum;
@@ -111,14 +108,10 @@ bool acceptable(const ControlledParameter& parameter, const boost::json::value& 
 
 std::string rule_text(const ControlledParameter& parameter) {
     switch (parameter.rule) {
-        case Rule::never:
-            return "is set by the agent and cannot be configured here";
-        case Rule::wal_level:
-            return "must be replica or logical";
-        case Rule::must_be_on:
-            return "must be on";
-        case Rule::boolean:
-            return "must be on or off";
+        case Rule::never: return "is set by the agent and cannot be configured here";
+        case Rule::wal_level: return "must be replica or logical";
+        case Rule::must_be_on: return "must be on";
+        case Rule::boolean: return "must be on or off";
         case Rule::at_least:
             return "must be at least " + std::to_string(parameter.minimum) + std::string(parameter.unit);
     }
@@ -176,10 +169,8 @@ bool same_value(VariableType type, std::string_view unit, std::string_view setti
             const auto is = parse_real(setting);
             return is && is == parse_real(wanted, unit);
         }
-        case VariableType::enumeration:
-            return equal_nocase(setting, wanted);
-        case VariableType::string:
-            return setting == wanted;
+        case VariableType::enumeration: return equal_nocase(setting, wanted);
+        case VariableType::string: return setting == wanted;
     }
     return false;
 }

@@ -112,22 +112,16 @@ std::optional<double> to_base(const Amount& amount, std::string_view base_unit) 
 
 std::string scalar_text(const boost::json::value& value, bool python) {
     switch (value.kind()) {
-        case boost::json::kind::null:
-            return python ? "None" : "null";
+        case boost::json::kind::null: return python ? "None" : "null";
         case boost::json::kind::bool_:
             if (python) return value.get_bool() ? "True" : "False";
             return value.get_bool() ? "true" : "false";
-        case boost::json::kind::int64:
-            return std::to_string(value.get_int64());
-        case boost::json::kind::uint64:
-            return std::to_string(value.get_uint64());
-        case boost::json::kind::double_:
-            return real_text(value.get_double());
-        case boost::json::kind::string:
-            return std::string(value.get_string());
+        case boost::json::kind::int64: return std::to_string(value.get_int64());
+        case boost::json::kind::uint64: return std::to_string(value.get_uint64());
+        case boost::json::kind::double_: return real_text(value.get_double());
+        case boost::json::kind::string: return std::string(value.get_string());
         case boost::json::kind::array:
-        case boost::json::kind::object:
-            return boost::json::serialize(value);
+        case boost::json::kind::object: return boost::json::serialize(value);
     }
     return {};
 }

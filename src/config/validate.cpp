@@ -65,7 +65,8 @@ private:
         // A file that asks for the fence by name may have the shorter timeouts that it makes safe.
         Section castle(document_, "castle");
         const bool fenced = castle.find("fence") && local_.castle.fence;
-        const auto at_least = [&](std::string_view key, Duration value, std::int64_t seconds, std::int64_t behind_fence) {
+        const auto at_least = [&](std::string_view key, Duration value, std::int64_t seconds,
+                                  std::int64_t behind_fence) {
             if (value >= std::chrono::seconds(fenced ? behind_fence : seconds)) return;
             std::string text = "must be at least " + std::to_string(fenced ? behind_fence : seconds);
             // Whoever asks for less probably wants just this.
@@ -214,7 +215,8 @@ std::vector<Mistake> validate(Local local, Probe& probe, const ValidateOptions& 
 ValidateResult run_validate(const ValidateCommand& command, const Variables& variables, Probe& probe) {
     auto document = load_document(command.path, variables);
     if (!document) return {1, "", document.error().message + "\n"};
-    if (document->data.empty()) return {1, "", (command.path ? *command.path + ": " : "") + "the configuration is empty\n"};
+    if (document->data.empty())
+        return {1, "", (command.path ? *command.path + ": " : "") + "the configuration is empty\n"};
     const boost::json::value merged = document->data;
     std::string lines;
     for (const Mistake& mistake : validate(read_local(std::move(*document)), probe, command.options))

@@ -118,7 +118,8 @@ TEST(Validate, EachCheckOfTheContract) {
          {"p.yml:9: bootstrap.dcs.ttl 5 must be at least 20 (from 3 on it is honoured while every member is pgcastle "
           "with a working fence; say \"castle: {fence: on}\" in this file to confirm that)"}},
         {"ttl: 30", "ttl: 2", {"p.yml:9: bootstrap.dcs.ttl 2 must be at least 20"}},
-        {"bootstrap:\n  dcs: {ttl: 30", "castle: {fence: on}\nbootstrap:\n  dcs: {ttl: 2",
+        {"bootstrap:\n  dcs: {ttl: 30",
+         "castle: {fence: on}\nbootstrap:\n  dcs: {ttl: 2",
          {"p.yml:10: bootstrap.dcs.ttl 2 must be at least 3"}},
         {"bootstrap:\n  dcs: {ttl: 30", "castle: {fence: on}\nbootstrap:\n  dcs: {ttl: 5", {}},
         {"ttl: 30", "ttl: soon", {"p.yml:9: bootstrap.dcs.ttl soon is not an integer in units of s"}},

@@ -29,12 +29,9 @@ public:
         if (depth > depth_max || ++nodes_ > nodes_max) return error(node, "is nested too deeply or too large");
         switch (node.Type()) {
             case YAML::NodeType::Undefined:
-            case YAML::NodeType::Null:
-                return boost::json::value(nullptr);
-            case YAML::NodeType::Scalar:
-                return scalar(node);
-            case YAML::NodeType::Sequence:
-                return sequence(node, path, depth);
+            case YAML::NodeType::Null: return boost::json::value(nullptr);
+            case YAML::NodeType::Scalar: return scalar(node);
+            case YAML::NodeType::Sequence: return sequence(node, path, depth);
             case YAML::NodeType::Map: {
                 CASTLE_TRY(boost::json::object map, read_map(node, path, depth));
                 return boost::json::value(std::move(map));

@@ -1,7 +1,7 @@
 // Whether somebody still fills the empty `initialize` key, as far as the members' keys tell.
 //
-// Who bootstraps makes that key first and says so in its member key, which lapses with its lease; `initialize` has none.
-// If it dies for good, the key would hold everybody up for ever. Fed with every view of the cluster in order.
+// Who bootstraps makes that key first and says so in its member key, which lapses with its lease; `initialize` has
+// none. If it dies for good, the key would hold everybody up for ever. Fed with every view of the cluster in order.
 #pragma once
 
 #include <optional>

@@ -28,7 +28,8 @@ Verdict judge(const Race& race) {
         if (!other.in_recovery) return {Candidacy::primary_alive, other.name};  // even if it is tagged nofailover
         if (other.tags.nofailover) continue;
         if (number(other.timeline) != 0 && other.timeline > race.timeline) return {Candidacy::old_timeline, other.name};
-        if (number(other.timeline) != 0 && other.timeline < race.timeline) continue;  // its WAL is of a branch that ended
+        if (number(other.timeline) != 0 && other.timeline < race.timeline)
+            continue;  // its WAL is of a branch that ended
         if (other.position > race.position) return {Candidacy::more_wal, other.name};
         if (other.position == race.position && other.tags.failover_priority > race.tags.failover_priority &&
             race.me != race.former_leader)
@@ -44,7 +45,8 @@ bool possible(const HandOver& hand_over) {
         if (hand_over.room_needed && other.disk_full) return false;
         if (hand_over.check_timeline && other.timeline < hand_over.timeline) return false;
         if (hand_over.at_least.known()) {
-            const bool ended = number(other.timeline) != 0 && other.timeline < hand_over.timeline;  // then its WAL is of another branch
+            const bool ended = number(other.timeline) != 0 &&
+                               other.timeline < hand_over.timeline;  // then its WAL is of another branch
             return !ended && other.position >= hand_over.at_least;
         }
         return lag_bytes(hand_over.leader_position, other.position) <= hand_over.lag_bytes_max;

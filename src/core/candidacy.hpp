@@ -16,17 +16,25 @@ struct Race {
     Tags tags;
     Timeline timeline{};
     Lsn position;
-    Lsn shared;                           // how far that is WAL of the cluster's present history: what lag is counted from
-    std::string_view former_leader;       // by whose equal position nobody is kept from leading; may be empty
-    std::vector<PeerStatus> others;       // all asked during this cycle: an old answer must not be passed in
-    Lsn leader_last_seen;                 // status.optime
+    Lsn shared;                      // how far that is WAL of the cluster's present history: what lag is counted from
+    std::string_view former_leader;  // by whose equal position nobody is kept from leading; may be empty
+    std::vector<PeerStatus> others;  // all asked during this cycle: an old answer must not be passed in
+    Lsn leader_last_seen;            // status.optime
     std::uint64_t lag_bytes_max = 1 << 20;
-    bool check_lag = true;                // not for a request by hand
+    bool check_lag = true;  // not for a request by hand
     bool check_timeline = false;
     Timeline cluster_timeline{};
 };
 
-enum class Candidacy { may_run, tagged_nofailover, lags_too_far, old_timeline, primary_alive, more_wal, higher_priority };
+enum class Candidacy {
+    may_run,
+    tagged_nofailover,
+    lags_too_far,
+    old_timeline,
+    primary_alive,
+    more_wal,
+    higher_priority
+};
 std::string_view name_of(Candidacy candidacy);
 
 struct Verdict {
@@ -43,8 +51,8 @@ struct HandOver {
     Lsn leader_position;
     std::uint64_t lag_bytes_max = 1 << 20;
     bool check_timeline = false;
-    Timeline timeline{};             // ours
-    bool room_needed = false;        // ours has run out of disk
+    Timeline timeline{};       // ours
+    bool room_needed = false;  // ours has run out of disk
 };
 bool possible(const HandOver& hand_over);
 

@@ -48,7 +48,8 @@ Member read_member(std::string name, const StoredValue& stored) {
     member.state = text_of(record, "state");
     member.role = text_of(record, "role");
     if (member.role == "master") member.role = "primary";
-    if (const auto* tags = record.if_contains("tags"); tags && tags->is_object()) member.tags = read_tags(tags->get_object());
+    if (const auto* tags = record.if_contains("tags"); tags && tags->is_object())
+        member.tags = read_tags(tags->get_object());
     member.position = Lsn{number_of(record, "xlog_location")};
     member.timeline = Timeline{static_cast<std::uint32_t>(number_of(record, "timeline"))};
     if (const auto* flag = record.if_contains("checkpoint_after_promote"); flag && flag->is_bool())
@@ -146,11 +147,14 @@ Tags read_tags(const json::object& raw) {
     // A priority of zero or less is the same as the flag; if both are given the flag wins.
     const auto pair = [&](std::string_view flag_key, std::string_view priority_key, bool& excluded, int& priority) {
         const json::value* found = raw.if_contains(priority_key);
-        if (found) priority = static_cast<int>(std::clamp<std::int64_t>(as_int(*found).value_or(1), -1'000'000, 1'000'000));
+        if (found)
+            priority = static_cast<int>(std::clamp<std::int64_t>(as_int(*found).value_or(1), -1'000'000, 1'000'000));
         const auto given = flag(flag_key);
         excluded = given.value_or(priority <= 0);
-        if (excluded) priority = 0;
-        else if (priority <= 0) priority = 1;
+        if (excluded)
+            priority = 0;
+        else if (priority <= 0)
+            priority = 1;
     };
     Tags tags;
     pair("nofailover", "failover_priority", tags.nofailover, tags.failover_priority);
@@ -170,8 +174,12 @@ const Member* Cluster::member(std::string_view name) const {
     const auto found = members.find(std::string(name));
     return found == members.end() ? nullptr : &found->second;
 }
-const Member* Cluster::leader_member() const { return leader ? member(leader->name) : nullptr; }
-bool Cluster::initialized() const { return initialize && valid_system_id(*initialize); }
+const Member* Cluster::leader_member() const {
+    return leader ? member(leader->name) : nullptr;
+}
+bool Cluster::initialized() const {
+    return initialize && valid_system_id(*initialize);
+}
 Timeline Cluster::timeline() const {
     if (!history) return Timeline{0};
     return history->empty() ? Timeline{1} : Timeline{number(history->back().timeline) + 1};
@@ -185,7 +193,9 @@ Lsn Cluster::shared(Timeline timeline, Lsn position) const {
     return std::min(position, line->switchpoint);
 }
 
-bool valid_system_id(std::string_view text) { return text.size() >= 10 && is_digits(text); }
+bool valid_system_id(std::string_view text) {
+    return text.size() >= 10 && is_digits(text);
+}
 
 Cluster read_cluster(const Snapshot& snapshot) {
     Cluster cluster;
@@ -196,13 +206,15 @@ Cluster read_cluster(const Snapshot& snapshot) {
         if (name == "initialize") {
             cluster.initialize = stored.value;
             cluster.initialize_modified = stored.modified;
-        }
-        else if (name == "config") {
+        } else if (name == "config") {
             cluster.config = stored.value;
             cluster.config_modified = stored.modified;
-        } else if (name == "leader") cluster.leader = LeaderKey{stored.value, stored.created, stored.lease};
-        else if (name == "failover") cluster.failover = read_failover(stored);
-        else if (name == "sync") cluster.sync = read_sync(stored);
+        } else if (name == "leader")
+            cluster.leader = LeaderKey{stored.value, stored.created, stored.lease};
+        else if (name == "failover")
+            cluster.failover = read_failover(stored);
+        else if (name == "sync")
+            cluster.sync = read_sync(stored);
         else if (name == "status") {
             cluster.status = read_status(stored.value);
             cluster.status_text = stored.value;
@@ -211,8 +223,8 @@ Cluster read_cluster(const Snapshot& snapshot) {
         } else if (name == "history") {
             cluster.history = read_history(stored.value);
             cluster.history_modified = stored.modified;
-        }
-        else if (name == "failsafe") cluster.failsafe = read_failsafe(stored.value);
+        } else if (name == "failsafe")
+            cluster.failsafe = read_failsafe(stored.value);
         else if (name.starts_with("members/") && name.find('/', 8) == name.npos && name.size() > 8)
             cluster.members.emplace(name.substr(8), read_member(std::string(name.substr(8)), stored));
         else if (name == "castle/leader") {
@@ -255,7 +267,8 @@ std::string write_status(const ClusterStatus& status) {
         for (const auto& [name, lsn] : status.slots) slots[name] = lsn.offset();
         object["slots"] = std::move(slots);
     }
-    if (!status.retain_slots.empty()) object["retain_slots"] = json::array(status.retain_slots.begin(), status.retain_slots.end());
+    if (!status.retain_slots.empty())
+        object["retain_slots"] = json::array(status.retain_slots.begin(), status.retain_slots.end());
     return json::serialize(object);
 }
 
@@ -277,7 +290,8 @@ std::string write_leadership(const Leadership& leadership) {
     json::object object{{"name", leadership.name}, {"fence", fence}, {"lease", number(leadership.lease)}};
     if (number(leadership.epoch) != 0) object["epoch"] = number(leadership.epoch);
     if (number(leadership.timeline) != 0) object["timeline"] = number(leadership.timeline);
-    if (leadership.life > Duration{0}) object["life"] = std::chrono::ceil<std::chrono::seconds>(leadership.life).count();
+    if (leadership.life > Duration{0})
+        object["life"] = std::chrono::ceil<std::chrono::seconds>(leadership.life).count();
     return json::serialize(object);
 }
 
@@ -307,8 +321,10 @@ std::string slot_name(std::string_view member) {
                 point = point << 6 | (static_cast<unsigned char>(member[i + k]) & 0x3f);
         }
         const char low = point >= 'A' && point <= 'Z' ? static_cast<char>(point - 'A' + 'a') : static_cast<char>(byte);
-        if (length == 1 && ((low >= 'a' && low <= 'z') || (low >= '0' && low <= '9') || low == '_')) name += low;
-        else if (point == '-' || point == '.') name += '_';
+        if (length == 1 && ((low >= 'a' && low <= 'z') || (low >= '0' && low <= '9') || low == '_'))
+            name += low;
+        else if (point == '-' || point == '.')
+            name += '_';
         else {
             char code[16];
             std::snprintf(code, sizeof code, "u%04u", static_cast<unsigned>(point));

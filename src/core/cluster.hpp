@@ -15,14 +15,14 @@ namespace castle::core {
 
 // What the tags mean; how they were written stays in Member::record.
 struct Tags {
-    bool nofailover = false;      // also when failover_priority <= 0
-    int failover_priority = 1;    // 0 if nofailover
-    bool nosync = false;          // also when sync_priority <= 0
+    bool nofailover = false;    // also when failover_priority <= 0
+    int failover_priority = 1;  // 0 if nofailover
+    bool nosync = false;        // also when sync_priority <= 0
     int sync_priority = 1;
     bool noloadbalance = false;
     bool clonefrom = false;
     bool nostream = false;
-    std::string replicatefrom;    // empty: the leader
+    std::string replicatefrom;  // empty: the leader
 };
 Tags read_tags(const boost::json::object& raw);
 
@@ -79,8 +79,9 @@ struct HistoryLine {
     std::string new_leader;  // empty in old entries
 };
 
-// The last leadership of a pgcastle member, in the private key `castle/leader`, without lease. Written together with the
-// leader key when it is taken, so its modify revision changes with every leadership of ours; then tells about the fence.
+// The last leadership of a pgcastle member, in the private key `castle/leader`, without lease. Written together with
+// the leader key when it is taken, so its modify revision changes with every leadership of ours; then tells about the
+// fence.
 struct Leadership {
     // off: the server may run beyond the lease (nobody else is there, or it is not armed yet). on: it ends at the
     // deadline. released: it has shut down, and the lock was given back.
@@ -101,7 +102,7 @@ struct Cluster {
     std::uint64_t store_id = 0;
     std::optional<std::string> initialize;  // "" while somebody bootstraps
     Revision initialize_modified{};
-    std::optional<std::string> config;      // JSON
+    std::optional<std::string> config;  // JSON
     Revision config_modified{};
     std::optional<LeaderKey> leader;
     std::map<std::string, Member> members;
@@ -118,10 +119,10 @@ struct Cluster {
     bool locked() const { return leader.has_value(); }
     const Member* member(std::string_view name) const;
     const Member* leader_member() const;
-    bool initialized() const;      // `initialize` holds a valid system identifier
-    Timeline timeline() const;     // of the history: last + 1; 1 if it is empty; 0 if unknown
-    // How much of the WAL of a member on this timeline, received up to `position`, belongs to the cluster's history at most:
-    // what lies behind the end of its timeline is nobody's.
+    bool initialized() const;   // `initialize` holds a valid system identifier
+    Timeline timeline() const;  // of the history: last + 1; 1 if it is empty; 0 if unknown
+    // How much of the WAL of a member on this timeline, received up to `position`, belongs to the cluster's history at
+    // most: what lies behind the end of its timeline is nobody's.
     Lsn shared(Timeline timeline, Lsn position) const;
 };
 

@@ -20,8 +20,10 @@ TEST(Cluster, ReadsWhatTheContractShows) {
         {"initialize", "7277694203142172922"},
         {"leader", "n1"},
         {"config", R"({"ttl":30})"},
-        {"members/n1", R"({"conn_url":"postgres://10.0.0.1:5432/postgres","api_url":"http://10.0.0.1:8008/patroni","state":"running","role":"master","version":"3.0.2","xlog_location":67419584,"timeline":5,"checkpoint_after_promote":false})"},
-        {"members/n2", R"({"role":"replica","tags":{"nofailover":"true","replicatefrom":"n1","zone":"eu"},"castle_version":"0.1.0","castle_fence":true})"},
+        {"members/n1",
+         R"({"conn_url":"postgres://10.0.0.1:5432/postgres","api_url":"http://10.0.0.1:8008/patroni","state":"running","role":"master","version":"3.0.2","xlog_location":67419584,"timeline":5,"checkpoint_after_promote":false})"},
+        {"members/n2",
+         R"({"role":"replica","tags":{"nofailover":"true","replicatefrom":"n1","zone":"eu"},"castle_version":"0.1.0","castle_fence":true})"},
         {"members/n3", "broken{"},
         {"members/n4", "postgres://h:5/x?application_name=http://h:8008/patroni"},
         {"members/x/y", "{}"},
@@ -110,16 +112,19 @@ TEST(Timestamp, NeedsAZone) {
     EXPECT_EQ(iso_utc(*parse_timestamp("2026-01-01T12:00:00+02:00")), "2026-01-01T10:00:00+00:00");
     EXPECT_EQ(iso_utc(*parse_timestamp("2026-01-01 10:00:00.25Z")), "2026-01-01T10:00:00.250000+00:00");
     EXPECT_EQ(parse_timestamp("2026-01-01T10:00").error().code, Errc::denied);
-    for (const char* bad : {"", "now", "2026-13-01T00:00Z", "2026-02-30T00:00Z", "2026-01-01T25:00Z", "2026-01-01T10:00:00+1"})
+    for (const char* bad :
+         {"", "now", "2026-13-01T00:00Z", "2026-02-30T00:00Z", "2026-01-01T25:00Z", "2026-01-01T10:00:00+1"})
         EXPECT_EQ(parse_timestamp(bad).error().code, Errc::invalid) << bad;
 }
 
 TEST(PeerStatus, OldMembersAreUnderstood) {
-    const auto old = read_peer_status("n1", R"({"state":"running","role":"master","xlog":{"location":100},"timeline":2})");
+    const auto old =
+        read_peer_status("n1", R"({"state":"running","role":"master","xlog":{"location":100},"timeline":2})");
     EXPECT_TRUE(old.reached);
     EXPECT_FALSE(old.in_recovery);
     EXPECT_FALSE(old.surely_not_primary);
-    const auto replica = read_peer_status("n2", R"({"state":"running","role":"replica","xlog":{"received_location":5,"replayed_location":7}})");
+    const auto replica = read_peer_status(
+        "n2", R"({"state":"running","role":"replica","xlog":{"received_location":5,"replayed_location":7}})");
     EXPECT_EQ(replica.position, Lsn{7});
     EXPECT_TRUE(replica.surely_not_primary);
     const auto stopped = read_peer_status("n3", R"({"state":"stopped","role":"demoted"})");

@@ -25,7 +25,8 @@ std::string_view name_of(Activity activity) {
 Duration lease_margin(Duration life, std::optional<Duration> watchdog) {
     constexpr Duration kill_time{300};
     Duration margin = std::max(Duration{300}, life / 10);
-    if (watchdog) margin = std::max(margin, std::min(life - watchdog_timeout(life, *watchdog) + kill_time, life * 9 / 10));
+    if (watchdog)
+        margin = std::max(margin, std::min(life - watchdog_timeout(life, *watchdog) + kill_time, life * 9 / 10));
     return margin;
 }
 
@@ -48,9 +49,9 @@ Decision decide(const Situation& s) {
         case ProcessState::stopping: return decide_stopping(s);
         case ProcessState::running: break;
     }
-    // From 14 on a standby pauses when its settings are lower than its primary's have become, and cannot be promoted then.
-    // Going on ends it, and its next start gives it what it needs. Replay does not stay paused for another reason either:
-    // what is not replayed when this member has to take over costs time.
+    // From 14 on a standby pauses when its settings are lower than its primary's have become, and cannot be promoted
+    // then. Going on ends it, and its next start gives it what it needs. Replay does not stay paused for another reason
+    // either: what is not replayed when this member has to take over costs time.
     if (s.instance.in_recovery && s.instance.replay_paused && s.instance.server_version >= 140'000)
         return act(Reason::resuming_replay, "resuming the paused WAL replay", {.kind = Action::Kind::resume_replay});
     if (!s.cluster->locked()) return decide_race(s);

@@ -3,8 +3,8 @@
 // Pure: no clock, no socket, no log. The agent gathers a Situation, asks decide(), carries the Decision out, and asks
 // again when anything has happened. The simulator runs the very same function.
 //
-// Named places for what comes next: synchronous modes (Candidacy and Evidence::refused), failsafe (decide_blind), standby
-// clusters (decide_leading and following a remote).
+// Named places for what comes next: synchronous modes (Candidacy and Evidence::refused), failsafe (decide_blind),
+// standby clusters (decide_leading and following a remote).
 #pragma once
 
 #include <memory>
@@ -26,7 +26,18 @@ namespace castle::core {
 
 // What works beside the loop; one at a time.
 enum class Activity {
-    none, bootstrap, clone, rewind, compare, start_primary, start_standby, promote, demote, restart, reinit, crash_end
+    none,
+    bootstrap,
+    clone,
+    rewind,
+    compare,
+    start_primary,
+    start_standby,
+    promote,
+    demote,
+    restart,
+    reinit,
+    crash_end
 };
 std::string_view name_of(Activity activity);
 
@@ -34,13 +45,13 @@ std::string_view name_of(Activity activity);
 struct Memory {
     Lineage lineage;
     BootstrapWatch bootstrap;
-    bool was_primary = false;        // the last server that ran here was a primary (or was being made one)
-    std::optional<BootTime> crashed_at;   // the server ended by itself while we led, and is not up again
+    bool was_primary = false;                // the last server that ran here was a primary (or was being made one)
+    std::optional<BootTime> crashed_at;      // the server ended by itself while we led, and is not up again
     std::optional<BootTime> stopping_since;  // the server shuts down, and nobody here asked for it
-    int failed_starts = 0;           // since the server last ran
+    int failed_starts = 0;                   // since the server last ran
     BootTime last_failed_start{};
-    Revision promote_failed{};       // the epoch in which a promotion failed
-    Revision pre_promote_failed{};   // the epoch in which the user's pre_promote command forbade it
+    Revision promote_failed{};      // the epoch in which a promotion failed
+    Revision pre_promote_failed{};  // the epoch in which the user's pre_promote command forbade it
     BootTime pre_promote_failed_at{};
     // Whether our WAL may have what the leader's history does not: asked of the leader before following it.
     bool must_compare = true;
@@ -50,13 +61,13 @@ struct Memory {
     bool rewind_impossible = false;  // the last try said that it cannot be done here, or failed for good
     Revision stood_back{};           // the epoch that we gave up in a switchover: let the others go first
     BootTime stood_back_at{};
-    BootTime last_failed_copy{};     // clone or rewind
-    BootTime replay_moved_at{};      // when the standby was last seen to have replayed more
+    BootTime last_failed_copy{};  // clone or rewind
+    BootTime replay_moved_at{};   // when the standby was last seen to have replayed more
     std::optional<BootTime> disk_full_since;
-    int crashes = 0;                 // of a server that led, each within crash_loop_window of the one before
+    int crashes = 0;  // of a server that led, each within crash_loop_window of the one before
     BootTime last_crash{};
-    std::optional<Lsn> crash_end;    // end of the last valid record of the crashed server, once it is known
-    Lsn last_position;               // of the local WAL, as last seen
+    std::optional<Lsn> crash_end;               // end of the last valid record of the crashed server, once it is known
+    Lsn last_position;                          // of the local WAL, as last seen
     std::optional<BootTime> position_moved_at;  // when it was last seen to have moved on
 };
 
@@ -71,16 +82,16 @@ struct Situation {
     BootTime started{};  // when this agent first saw the cluster
     std::string me;
     Tags tags;
-    bool can_bootstrap = true;             // the configuration says how
+    bool can_bootstrap = true;  // the configuration says how
     bool use_rewind = false;
-    bool replace_diverged = false;         // may wipe a data directory that cannot be rewound
-    Settings settings;                     // repaired
+    bool replace_diverged = false;  // may wipe a data directory that cannot be rewound
+    Settings settings;              // repaired
     bool store_ok = false;
     std::shared_ptr<const Cluster> cluster;  // as last read; null before the first
-    std::optional<Revision> epoch;         // of our own leader key, while we believe that we hold it
-    BootTime leader_until{};               // until when our leadership is confirmed
+    std::optional<Revision> epoch;           // of our own leader key, while we believe that we hold it
+    BootTime leader_until{};                 // until when our leadership is confirmed
     FenceState fence;
-    std::string watchdog_problem;          // why the watchdog that the configuration requires cannot be used; empty: it can
+    std::string watchdog_problem;  // why the watchdog that the configuration requires cannot be used; empty: it can
     Instance instance;
     Activity activity = Activity::none;
     BootTime activity_since{};
@@ -96,10 +107,21 @@ struct Action {
         exit,              // end the program with status 1
         take_initialize,   // create `initialize` empty; if won, bootstrap
         clear_initialize,  // remove it, empty as it is: who made it is gone
-        clone, rewind, compare, crash_end, start_primary, start_standby, follow, resume_replay,
-        set_aside,         // move the data directory away, to be cloned anew
-        take_lock,         // create the leader key; needs evidence
-        promote, demote, release_lock, clear_request, cancel_activity,
+        clone,
+        rewind,
+        compare,
+        crash_end,
+        start_primary,
+        start_standby,
+        follow,
+        resume_replay,
+        set_aside,  // move the data directory away, to be cloned anew
+        take_lock,  // create the leader key; needs evidence
+        promote,
+        demote,
+        release_lock,
+        clear_request,
+        cancel_activity,
         write_initialize,  // our system identifier
     };
     enum class Demote { graceful, without_lock, offline };
@@ -125,7 +147,8 @@ Decision decide(const Situation& situation);
 // How long a primary may have no room for another WAL segment before it hands over to a member that has.
 inline constexpr Duration disk_full_patience{10'000};
 
-// A primary that has crashed this often in a row is not only started again: another member takes over, if one has it all.
+// A primary that has crashed this often in a row is not only started again: another member takes over, if one has it
+// all.
 inline constexpr int crash_loop = 3;
 inline constexpr Duration crash_loop_window{300'000};
 
@@ -138,8 +161,8 @@ std::optional<Upstream> wanted_upstream(const Situation& situation);
 // Where a member's server can be reached, from its conn_url; nothing if that cannot be read.
 std::optional<Upstream> upstream_of_member(const Member& member);
 
-// How much of the lease's life the deadline stays away from its end. With a hardware watchdog (by its safety margin) the
-// fence must have killed before that resets the machine.
+// How much of the lease's life the deadline stays away from its end. With a hardware watchdog (by its safety margin)
+// the fence must have killed before that resets the machine.
 Duration lease_margin(Duration life, std::optional<Duration> watchdog = std::nullopt);
 
 }  // namespace castle::core

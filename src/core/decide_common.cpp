@@ -52,17 +52,20 @@ Decision data_unusable(const Situation& s) {
 
 std::optional<Decision> check_identity(const Situation& s) {
     if (s.instance.data != DataDir::present || !s.instance.control) return std::nullopt;
-    if (s.activity == Activity::bootstrap || s.activity == Activity::clone || s.activity == Activity::reinit) return std::nullopt;
+    if (s.activity == Activity::bootstrap || s.activity == Activity::clone || s.activity == Activity::reinit)
+        return std::nullopt;
     const std::string& local = s.instance.control->system_id;
     if (s.cluster->initialized() && *s.cluster->initialize != local && !s.settings.pause)
         return act(Reason::wrong_cluster,
-                   "system ID mismatch, node " + s.me + " belongs to a different cluster: " + *s.cluster->initialize + " != " + local,
+                   "system ID mismatch, node " + s.me + " belongs to a different cluster: " + *s.cluster->initialize +
+                       " != " + local,
                    {.kind = Action::Kind::exit});
     // A standby cannot speak for a cluster that the store knows nothing of: its primary may be alive without an agent.
     if (!s.cluster->initialized() && !s.cluster->locked() && s.instance.running_standby() && !s.settings.pause &&
         s.memory.lineage.last().name.empty() && s.activity == Activity::none)
         return act(Reason::standby_of_unknown,
-                   "the cluster is not initialized in the store, and this is a standby; start the agent beside the primary first",
+                   "the cluster is not initialized in the store, and this is a standby; start the agent beside the "
+                   "primary first",
                    {.kind = Action::Kind::exit});
     // Empty, it belongs to whoever bootstraps; once somebody leads that is over.
     const bool ours_to_say = is_owner(s) || (!s.cluster->locked() && s.cluster->initialize != "");
@@ -78,25 +81,31 @@ Decision decide_in_activity(const Situation& s) {
         return act(reason, std::move(text), {.kind = Action::Kind::cancel_activity});
     };
     const bool as_primary = s.activity == Activity::promote || s.activity == Activity::start_primary;
-    if (as_primary && !is_owner(s)) return cancel(Reason::demoting_without_lock, what + " is cancelled: the leader lock is lost");
-    // Crash recovery, or a promotion, may take longer than the users want to wait, if somebody else can go on without loss.
+    if (as_primary && !is_owner(s))
+        return cancel(Reason::demoting_without_lock, what + " is cancelled: the leader lock is lost");
+    // Crash recovery, or a promotion, may take longer than the users want to wait, if somebody else can go on without
+    // loss.
     std::optional<BootTime> at;
     if (as_primary && !others_with_api(s).empty()) {
         const bool promotes = s.activity == Activity::promote;
-        const BootTime until = promotes ? std::max(s.activity_since, s.memory.replay_moved_at) + promote_patience
-                                        : s.memory.crashed_at.value_or(s.activity_since) + s.settings.primary_start_timeout;
+        const BootTime until = promotes
+                                   ? std::max(s.activity_since, s.memory.replay_moved_at) + promote_patience
+                                   : s.memory.crashed_at.value_or(s.activity_since) + s.settings.primary_start_timeout;
         if (s.now.boot < until) {
             at = until;
         } else if (!promotes && !s.memory.crash_end) {
-            return act(Reason::investigating, "looking for the last record of the crashed server", {.kind = Action::Kind::crash_end});
+            return act(Reason::investigating, "looking for the last record of the crashed server",
+                       {.kind = Action::Kind::crash_end});
         } else if (!s.findings) {
             return act(Reason::investigating, "asking the members whether one can take over",
                        {.kind = Action::Kind::investigate, .members = others_with_api(s)});
-        } else if (possible({.others = s.findings->peers, .candidate = {},
+        } else if (possible({.others = s.findings->peers,
+                             .candidate = {},
                              .at_least = promotes ? s.instance.position() : *s.memory.crash_end,
                              .timeline = s.instance.timeline})) {
             return promotes ? cancel(Reason::promote_stuck, "the promotion does not get on: handing over")
-                            : cancel(Reason::crash_handover, "crash recovery takes longer than primary_start_timeout: handing over");
+                            : cancel(Reason::crash_handover,
+                                     "crash recovery takes longer than primary_start_timeout: handing over");
         }
     }
     if (is_owner(s)) return wait(Reason::action_in_progress, "updated leader lock during " + what, at);
@@ -106,7 +115,8 @@ Decision decide_in_activity(const Situation& s) {
 // Nothing is started, stopped, promoted or demoted; the lock is held as long as the server is a primary.
 Decision decide_paused(const Situation& s) {
     if (is_owner(s) && !s.instance.running_primary())
-        return act(Reason::paused, "removed leader lock because postgres is not running as primary", {.kind = Action::Kind::release_lock});
+        return act(Reason::paused, "removed leader lock because postgres is not running as primary",
+                   {.kind = Action::Kind::release_lock});
     if (!s.cluster->locked() && s.instance.running_primary()) return decide_race(s);
     if (is_owner(s)) return wait(Reason::paused, "no action. I am (" + s.me + "), the leader with the lock");
     return wait(Reason::paused, "no action. I am (" + s.me + "), a secondary");

@@ -10,7 +10,8 @@ Decision decide_new_node(const Situation& s) {
             return act(Reason::start_failed_releasing, "removed leader key: the data directory is empty",
                        {.kind = Action::Kind::release_lock});
         if (s.now.boot < s.memory.last_failed_copy + retry_pause)
-            return wait(Reason::start_backoff, "waiting before the next try to create a replica", s.memory.last_failed_copy + retry_pause);
+            return wait(Reason::start_backoff, "waiting before the next try to create a replica",
+                        s.memory.last_failed_copy + retry_pause);
         // A member that offers itself for it spares the leader. It must be running to be copied from.
         for (const auto& [name, member] : cluster.members)
             if (member.tags.clonefrom && name != s.me && name != cluster.leader->name && member.state == "running")
@@ -18,18 +19,25 @@ Decision decide_new_node(const Situation& s) {
                     return act(Reason::cloning, "trying to bootstrap from replica '" + name + "'",
                                {.kind = Action::Kind::clone, .upstream = upstream});
         const Member* leader = cluster.leader_member();
-        const auto upstream = leader && leader->state == "running" && leader->role == "primary" ? upstream_of_member(*leader) : std::nullopt;
-        if (!upstream) return wait(Reason::waiting_for_primary, "waiting for the leader '" + cluster.leader->name + "' to run as a primary");
+        const auto upstream = leader && leader->state == "running" && leader->role == "primary"
+                                  ? upstream_of_member(*leader)
+                                  : std::nullopt;
+        if (!upstream)
+            return wait(Reason::waiting_for_primary,
+                        "waiting for the leader '" + cluster.leader->name + "' to run as a primary");
         return act(Reason::cloning, "trying to bootstrap from leader '" + cluster.leader->name + "'",
                    {.kind = Action::Kind::clone, .upstream = upstream});
     }
-    if (!cluster.initialize && s.can_bootstrap && !s.tags.nofailover && s.watchdog_problem.empty() && s.now.boot >= s.memory.last_failed_copy + retry_pause)
-        return act(Reason::bootstrap_race, "trying to bootstrap a new cluster", {.kind = Action::Kind::take_initialize});
+    if (!cluster.initialize && s.can_bootstrap && !s.tags.nofailover && s.watchdog_problem.empty() &&
+        s.now.boot >= s.memory.last_failed_copy + retry_pause)
+        return act(Reason::bootstrap_race, "trying to bootstrap a new cluster",
+                   {.kind = Action::Kind::take_initialize});
     std::optional<BootTime> patience;
     if (const auto since = s.memory.bootstrap.abandoned_since()) {
         patience = *since + std::max(s.settings.ttl, Duration{20'000});
         if (s.now.boot >= *patience)
-            return act(Reason::bootstrap_abandoned, "removing the initialize key: whoever made it is gone, and nobody bootstraps",
+            return act(Reason::bootstrap_abandoned,
+                       "removing the initialize key: whoever made it is gone, and nobody bootstraps",
                        {.kind = Action::Kind::clear_initialize});
     }
     return wait(Reason::waiting_for_bootstrap, "waiting for leader to bootstrap", patience);

@@ -32,25 +32,30 @@ Decision stand_back(const Situation& s, Reason reason, std::string text) {
 std::optional<Decision> race_backoff(const Situation& s) {
     const Duration backoff = s.settings.primary_race_backoff;
     const LastLeader& last = s.memory.lineage.last();
-    if (backoff <= Duration{0} || s.settings.is_standby_cluster() || !s.memory.last_position.known()) return std::nullopt;
+    if (backoff <= Duration{0} || s.settings.is_standby_cluster() || !s.memory.last_position.known())
+        return std::nullopt;
     if (s.cluster->failover && !s.cluster->failover->candidate.empty()) return std::nullopt;
-    if (last.name.empty() || last.name == s.me || (last.published && last.fence == Leadership::Fence::released)) return std::nullopt;
+    if (last.name.empty() || last.name == s.me || (last.published && last.fence == Leadership::Fence::released))
+        return std::nullopt;
     const BootTime ends = last.unlocked_since + backoff;
     if (s.now.boot >= ends) return std::nullopt;
     // In the first loop_wait nobody can tell yet whether it moves.
     BootTime again = last.unlocked_since + s.settings.loop_wait;
-    if (s.instance.streaming && s.memory.position_moved_at) again = std::max(again, *s.memory.position_moved_at + s.settings.loop_wait);
+    if (s.instance.streaming && s.memory.position_moved_at)
+        again = std::max(again, *s.memory.position_moved_at + s.settings.loop_wait);
     again = std::min(again, ends);
     if (s.now.boot >= again) return std::nullopt;
     const auto left = std::chrono::ceil<std::chrono::seconds>(ends - s.now.boot).count();
-    return wait(Reason::race_backoff, "My (" + s.me + ") wal position moved since last heart beat loop, " + std::to_string(left) +
-                                          " seconds until leader race", std::min(again, s.now.boot + Duration{1000}));
+    return wait(Reason::race_backoff,
+                "My (" + s.me + ") wal position moved since last heart beat loop, " + std::to_string(left) +
+                    " seconds until leader race",
+                std::min(again, s.now.boot + Duration{1000}));
 }
 
-// Everybody comes up, perhaps after all of them lost their power. The last leader may have more WAL than anybody else, and
-// who has not answered does not count in the race: it gets a moment to come up, too, and three if its agent is there
-// already and brings its server up. One that told how far its WAL goes when it shut down is not waited for by whoever has
-// all of that.
+// Everybody comes up, perhaps after all of them lost their power. The last leader may have more WAL than anybody else,
+// and who has not answered does not count in the race: it gets a moment to come up, too, and three if its agent is
+// there already and brings its server up. One that told how far its WAL goes when it shut down is not waited for by
+// whoever has all of that.
 std::optional<Decision> await_last_leader(const Situation& s) {
     const LastLeader& last = s.memory.lineage.last();
     if (last.name.empty() || last.name == s.me) return std::nullopt;
@@ -61,19 +66,23 @@ std::optional<Decision> await_last_leader(const Situation& s) {
     if (last.published && last.fence == Leadership::Fence::released &&
         s.cluster->shared(s.instance.timeline, s.instance.position()) >= s.cluster->status.optime)
         return std::nullopt;
-    return wait(Reason::waiting_for_last_leader, "nobody leads, and " + last.name + ", who led last, is not up yet: it may have more WAL",
+    return wait(Reason::waiting_for_last_leader,
+                "nobody leads, and " + last.name + ", who led last, is not up yet: it may have more WAL",
                 std::min(ends, s.now.boot + Duration{500}));
 }
 
-// A switchover to nobody in particular began because somebody had all of the leader's WAL, or nearly; what the leader shut
-// down at is known. Whoever lacks some of it gives the others a moment to go first, also those it cannot reach itself.
+// A switchover to nobody in particular began because somebody had all of the leader's WAL, or nearly; what the leader
+// shut down at is known. Whoever lacks some of it gives the others a moment to go first, also those it cannot reach
+// itself.
 std::optional<Decision> await_more_complete(const Situation& s) {
     const LastLeader& last = s.memory.lineage.last();
-    if (!s.cluster->failover->planned() || !last.published || last.fence != Leadership::Fence::released) return std::nullopt;
+    if (!s.cluster->failover->planned() || !last.published || last.fence != Leadership::Fence::released)
+        return std::nullopt;
     if (s.cluster->shared(s.instance.timeline, s.instance.position()) >= s.cluster->status.optime) return std::nullopt;
     const BootTime ends = last.unlocked_since + std::min(s.settings.loop_wait, Duration{5000});
     if (s.now.boot >= ends) return std::nullopt;
-    return wait(Reason::backing_off, "another may have all that " + last.name + " shut down with: letting it take the leader lock", ends);
+    return wait(Reason::backing_off,
+                "another may have all that " + last.name + " shut down with: letting it take the leader lock", ends);
 }
 
 }  // namespace
@@ -88,40 +97,56 @@ Decision decide_race(const Situation& s) {
     if (!s.watchdog_problem.empty() && !s.settings.pause) {
         const std::string why = "the watchdog that is required cannot be used: " + s.watchdog_problem;
         if (running_primary)
-            return act(Reason::watchdog_unusable, "demoting self because " + why, {.kind = Action::Kind::demote, .demote = Action::Demote::without_lock});
+            return act(Reason::watchdog_unusable, "demoting self because " + why,
+                       {.kind = Action::Kind::demote, .demote = Action::Demote::without_lock});
         return stand_back(s, Reason::watchdog_unusable, "following a different leader because " + why);
     }
-    if (s.instance.read_failed) return stand_back(s, Reason::not_healthiest, "the local server does not answer; not racing");
+    if (s.instance.read_failed)
+        return stand_back(s, Reason::not_healthiest, "the local server does not answer; not racing");
     if (!running_primary) {
         if (s.tags.nofailover)
-            return stand_back(s, Reason::not_allowed_to_promote, "following a different leader because I am not allowed to promote");
+            return stand_back(s, Reason::not_allowed_to_promote,
+                              "following a different leader because I am not allowed to promote");
         // Just gave the lock up: the one it was given up for, or anybody else, goes first.
         if (number(s.memory.stood_back) != 0 && s.memory.stood_back == last.epoch && last.name == s.me &&
             s.now.boot < s.memory.stood_back_at + Duration{2000})
-            return wait(Reason::backing_off, "letting the others take the leader lock", s.memory.stood_back_at + Duration{2000});
+            return wait(Reason::backing_off, "letting the others take the leader lock",
+                        s.memory.stood_back_at + Duration{2000});
         if (number(s.memory.pre_promote_failed) != 0 && s.now.boot < s.memory.pre_promote_failed_at + s.settings.ttl)
-            return wait(Reason::pre_promote_failed, "backoff: skip leader race after pre_promote script failure and releasing the lock voluntarily",
+            return wait(Reason::pre_promote_failed,
+                        "backoff: skip leader race after pre_promote script failure and releasing the lock voluntarily",
                         s.memory.pre_promote_failed_at + s.settings.ttl);
         if (auto decision = race_backoff(s)) return *decision;
     }
     if (!s.findings)
         return act(Reason::investigating, "nobody leads: asking the members",
-                   {.kind = Action::Kind::investigate, .members = whom_to_ask(s), .lease = last.name == s.me ? LeaseId{} : last.lease});
+                   {.kind = Action::Kind::investigate,
+                    .members = whom_to_ask(s),
+                    .lease = last.name == s.me ? LeaseId{} : last.lease});
 
     const bool named = request_due && request->candidate == s.me && !running_primary;
-    const EvidenceInput input{.last = last, .me = s.me, .forced = named && !request->planned(),
-                              .last_leader_answer = answer_of(s, last.name), .lease_ended = s.findings->lease_ended,
+    const EvidenceInput input{.last = last,
+                              .me = s.me,
+                              .forced = named && !request->planned(),
+                              .last_leader_answer = answer_of(s, last.name),
+                              .lease_ended = s.findings->lease_ended,
                               .running_primary_here = running_primary,
-                              .life = std::max(s.settings.ttl, Duration{20'000}), .now = s.now.boot};
+                              .life = std::max(s.settings.ttl, Duration{20'000}),
+                              .now = s.now.boot};
     const auto evidence = weigh(input);
     if (!evidence) {
         BootTime again = s.now.boot + Duration{1000};
         if (const auto at = waited_at(input)) again = std::min(again, std::max(*at, s.now.boot + Duration{50}));
-        return wait(Reason::waiting_for_evidence, last.name.empty() ? std::string("nobody leads, and the store does not tell who led last: waiting for the life of a lease")
-                                                                  : "nobody leads, but it is not sure that " + last.name + " is not primary any more", again);
+        return wait(
+            Reason::waiting_for_evidence,
+            last.name.empty()
+                ? std::string("nobody leads, and the store does not tell who led last: waiting for the life of a lease")
+                : "nobody leads, but it is not sure that " + last.name + " is not primary any more",
+            again);
     }
     const auto take = [&](Reason reason, std::string text) {
-        return act(reason, text + " (" + std::string(name_of(evidence->kind())) + ")", {.kind = Action::Kind::take_lock, .evidence = evidence});
+        return act(reason, text + " (" + std::string(name_of(evidence->kind())) + ")",
+                   {.kind = Action::Kind::take_lock, .evidence = evidence});
     };
 
     if (running_primary) {
@@ -130,51 +155,68 @@ Decision decide_race(const Situation& s) {
                        {.kind = Action::Kind::demote, .demote = Action::Demote::without_lock});
         for (const PeerStatus& peer : s.findings->peers)
             if (peer.reached && !peer.in_recovery)
-                return act(Reason::primary_without_lock_outdated, "demoting self because " + peer.name + " is a primary too",
+                return act(Reason::primary_without_lock_outdated,
+                           "demoting self because " + peer.name + " is a primary too",
                            {.kind = Action::Kind::demote, .demote = Action::Demote::without_lock});
         return take(Reason::running_primary_takes_lock, "acquiring the leader lock for the running primary");
     }
     if (request_due && !request->candidate.empty() && request->candidate != s.me) {
         if (const PeerStatus* candidate = answer_of(s, request->candidate);
-            candidate && candidate->reached && candidate->in_recovery && !candidate->tags.nofailover && !candidate->watchdog_failed)
-            return stand_back(s, Reason::failover_to_other, "following a different leader because " + request->candidate + " was asked for");
+            candidate && candidate->reached && candidate->in_recovery && !candidate->tags.nofailover &&
+            !candidate->watchdog_failed)
+            return stand_back(s, Reason::failover_to_other,
+                              "following a different leader because " + request->candidate + " was asked for");
     }
     if (!named)
         if (auto decision = await_last_leader(s)) return *decision;
     if (named) return take(Reason::racing, "acquiring the leader lock as the requested candidate");
     if (request_due && request->planned() && request->leader == s.me) {
-        // Our own switchover: whoever else can lead without loss goes first. One that lacks some of our WAL would in turn
-        // wait for us (we crashed before we could hand over), and nobody would lead.
-        if (possible({.others = s.findings->peers, .candidate = {}, .at_least = s.instance.position(), .check_timeline = true,
+        // Our own switchover: whoever else can lead without loss goes first. One that lacks some of our WAL would in
+        // turn wait for us (we crashed before we could hand over), and nobody would lead.
+        if (possible({.others = s.findings->peers,
+                      .candidate = {},
+                      .at_least = s.instance.position(),
+                      .check_timeline = true,
                       .timeline = s.instance.timeline}))
             return stand_back(s, Reason::backing_off, "following a different leader: the switchover was away from me");
     }
     const bool by_hand = request_due;
     if (by_hand)
         if (auto decision = await_more_complete(s)) return *decision;
-    const Verdict verdict = judge({.me = s.me, .tags = s.tags, .timeline = s.instance.timeline, .position = s.instance.position(),
-                                   .shared = cluster.shared(s.instance.timeline, s.instance.position()), .former_leader = last.name, .others = s.findings->peers, .leader_last_seen = cluster.status.optime,
+    const Verdict verdict = judge({.me = s.me,
+                                   .tags = s.tags,
+                                   .timeline = s.instance.timeline,
+                                   .position = s.instance.position(),
+                                   .shared = cluster.shared(s.instance.timeline, s.instance.position()),
+                                   .former_leader = last.name,
+                                   .others = s.findings->peers,
+                                   .leader_last_seen = cluster.status.optime,
                                    .lag_bytes_max = static_cast<std::uint64_t>(s.settings.maximum_lag_on_failover),
-                                   .check_lag = !by_hand && last.name != s.me, .check_timeline = s.settings.check_timeline,
+                                   .check_lag = !by_hand && last.name != s.me,
+                                   .check_timeline = s.settings.check_timeline,
                                    .cluster_timeline = cluster.timeline()});
     switch (verdict.candidacy) {
         case Candidacy::may_run: return take(Reason::racing, "acquiring the leader lock as the healthiest member");
         case Candidacy::primary_alive:
             return stand_back(s, Reason::not_healthiest, "Primary (" + verdict.because + ") is still alive");
         case Candidacy::more_wal:
-            return stand_back(s, Reason::not_healthiest, "Wal position of " + verdict.because + " is ahead of my wal position");
+            return stand_back(s, Reason::not_healthiest,
+                              "Wal position of " + verdict.because + " is ahead of my wal position");
         case Candidacy::higher_priority: {
             const auto* other = answer_of(s, verdict.because);
-            return stand_back(s, Reason::not_healthiest, verdict.because + " has equally tolerable WAL position and priority " +
-                              std::to_string(other ? other->tags.failover_priority : 0) + ", while this node has priority " +
-                              std::to_string(s.tags.failover_priority));
+            return stand_back(s, Reason::not_healthiest,
+                              verdict.because + " has equally tolerable WAL position and priority " +
+                                  std::to_string(other ? other->tags.failover_priority : 0) +
+                                  ", while this node has priority " + std::to_string(s.tags.failover_priority));
         }
         case Candidacy::tagged_nofailover:
         case Candidacy::lags_too_far:
         case Candidacy::old_timeline: break;
     }
-    return stand_back(s, Reason::not_healthiest, "following a different leader because i am not the healthiest node (" +
-                      std::string(name_of(verdict.candidacy)) + (verdict.because.empty() ? "" : ": " + verdict.because) + ")");
+    return stand_back(s, Reason::not_healthiest,
+                      "following a different leader because i am not the healthiest node (" +
+                          std::string(name_of(verdict.candidacy)) +
+                          (verdict.because.empty() ? "" : ": " + verdict.because) + ")");
 }
 
 }  // namespace castle::core

@@ -6,7 +6,8 @@ namespace {
 
 Decision promote_or_wait(const Situation& s) {
     if (s.memory.pre_promote_failed == *s.epoch)
-        return act(Reason::pre_promote_failed, "Promotion cancelled because the pre-promote script failed", {.kind = Action::Kind::release_lock});
+        return act(Reason::pre_promote_failed, "Promotion cancelled because the pre-promote script failed",
+                   {.kind = Action::Kind::release_lock});
     if (s.memory.promote_failed == *s.epoch) return promotion_failed();
     if (!confirmed(s)) return wait(Reason::lock_without_confirmation, "waiting for the leader lock to be confirmed");
     return act(Reason::promoting, "promoted self to leader by acquiring session lock", {.kind = Action::Kind::promote});
@@ -20,35 +21,47 @@ std::optional<Decision> manual_request(const Situation& s) {
         return act(reason, std::move(text), {.kind = Action::Kind::clear_request});
     };
     if (!request->leader.empty() && request->leader != s.me)
-        return clear(Reason::switchover_pointless, "switchover: leader name does not match: " + request->leader + " is not " + s.me);
+        return clear(Reason::switchover_pointless,
+                     "switchover: leader name does not match: " + request->leader + " is not " + s.me);
     if (request->candidate == s.me) return clear(Reason::switchover_pointless, "switchover: I am already the leader");
     if (!request->scheduled_text.empty()) {
-        if (!request->scheduled_at) return clear(Reason::switchover_pointless, "switchover: incorrect time " + request->scheduled_text);
+        if (!request->scheduled_at)
+            return clear(Reason::switchover_pointless, "switchover: incorrect time " + request->scheduled_text);
         const auto late = std::chrono::duration_cast<Duration>(s.now.wall - *request->scheduled_at);
         if (late > s.settings.loop_wait + s.settings.loop_wait / 2)
-            return clear(Reason::switchover_pointless, "switchover: the scheduled time " + request->scheduled_text + " has passed");
+            return clear(Reason::switchover_pointless,
+                         "switchover: the scheduled time " + request->scheduled_text + " has passed");
         if (late < Duration{0}) return std::nullopt;
     }
     if (!s.findings)
         return act(Reason::investigating, "switchover: asking the candidates",
                    {.kind = Action::Kind::investigate, .members = others_with_api(s)});
-    if (!possible({.others = s.findings->peers, .candidate = request->candidate, .leader_position = s.instance.flushed,
+    if (!possible({.others = s.findings->peers,
+                   .candidate = request->candidate,
+                   .leader_position = s.instance.flushed,
                    .lag_bytes_max = static_cast<std::uint64_t>(s.settings.maximum_lag_on_failover),
-                   .check_timeline = s.settings.check_timeline, .timeline = s.instance.timeline}))
+                   .check_timeline = s.settings.check_timeline,
+                   .timeline = s.instance.timeline}))
         return clear(Reason::switchover_impossible, "switchover: no healthy members found, switchover is not possible");
-    return act(Reason::switchover, request->planned() ? "switchover: demoting myself" : "manual failover: demoting myself",
+    return act(Reason::switchover,
+               request->planned() ? "switchover: demoting myself" : "manual failover: demoting myself",
                {.kind = Action::Kind::demote, .demote = Action::Demote::graceful, .candidate = request->candidate});
 }
 
 // Statements fail as long as the disk is full. Whoever has room goes on; if nobody has, it stays as it is.
 std::optional<Decision> out_of_room(const Situation& s) {
-    if (!s.memory.disk_full_since || s.settings.pause || s.now.boot < *s.memory.disk_full_since + disk_full_patience) return std::nullopt;
+    if (!s.memory.disk_full_since || s.settings.pause || s.now.boot < *s.memory.disk_full_since + disk_full_patience)
+        return std::nullopt;
     if (!s.findings)
         return act(Reason::investigating, "the disk is full: asking the members whether one has room",
                    {.kind = Action::Kind::investigate, .members = others_with_api(s)});
-    if (!possible({.others = s.findings->peers, .candidate = {}, .leader_position = s.instance.flushed,
+    if (!possible({.others = s.findings->peers,
+                   .candidate = {},
+                   .leader_position = s.instance.flushed,
                    .lag_bytes_max = static_cast<std::uint64_t>(s.settings.maximum_lag_on_failover),
-                   .check_timeline = s.settings.check_timeline, .timeline = s.instance.timeline, .room_needed = true}))
+                   .check_timeline = s.settings.check_timeline,
+                   .timeline = s.instance.timeline,
+                   .room_needed = true}))
         return std::nullopt;
     return act(Reason::disk_full, "demoting myself: the disk is full, and another member has room",
                {.kind = Action::Kind::demote, .demote = Action::Demote::graceful});
@@ -58,15 +71,18 @@ std::optional<Decision> out_of_room(const Situation& s) {
 
 std::optional<Decision> without_watchdog(const Situation& s) {
     if (s.watchdog_problem.empty()) return std::nullopt;
-    return act(Reason::watchdog_unusable, (s.instance.running_primary() ? "Demoting self because watchdog could not be activated: "
-                                                                        : "Not promoting self because watchdog could not be activated: ") +
-                                              s.watchdog_problem, {.kind = Action::Kind::release_lock});
+    return act(Reason::watchdog_unusable,
+               (s.instance.running_primary() ? "Demoting self because watchdog could not be activated: "
+                                             : "Not promoting self because watchdog could not be activated: ") +
+                   s.watchdog_problem,
+               {.kind = Action::Kind::release_lock});
 }
 
 Decision decide_leading(const Situation& s) {
     if (auto decision = without_watchdog(s)) return *decision;
     if (!s.instance.running_primary()) return promote_or_wait(s);
-    // The deadline is the fence's affair; that it is near while the store answers means that renewals do not get through.
+    // The deadline is the fence's affair; that it is near while the store answers means that renewals do not get
+    // through.
     if (s.fence.armed && s.now.boot >= s.leader_until)
         return act(Reason::demoting_without_lock, "demoting self because the leader lock was not confirmed in time",
                    {.kind = Action::Kind::demote, .demote = Action::Demote::without_lock});
@@ -96,11 +112,13 @@ Decision decide_following(const Situation& s) {
     // First: WAL received from the old upstream after the comparison would not have been compared.
     const auto upstream = wanted_upstream(s);
     if (upstream && !s.memory.diverged && !s.instance.follows(*upstream))
-        return act(Reason::changing_upstream, "changing the upstream to " + upstream->member, {.kind = Action::Kind::follow, .upstream = upstream});
-    // A new leader's history may have branched off before the end of our WAL. Ask once for each leader, when it can tell;
-    // and again now and then while nothing arrives: it may have branched off since.
+        return act(Reason::changing_upstream, "changing the upstream to " + upstream->member,
+                   {.kind = Action::Kind::follow, .upstream = upstream});
+    // A new leader's history may have branched off before the end of our WAL. Ask once for each leader, when it can
+    // tell; and again now and then while nothing arrives: it may have branched off since.
     const bool compared = s.memory.compared_with == s.cluster->leader->created &&
-                          (s.instance.streaming || !upstream || s.now.boot < s.memory.compared_at + std::max(s.settings.loop_wait, Duration{10'000}));
+                          (s.instance.streaming || !upstream ||
+                           s.now.boot < s.memory.compared_at + std::max(s.settings.loop_wait, Duration{10'000}));
     if (leader_is_primary && !compared && !s.memory.diverged && upstream_of_member(*leader))
         return act(Reason::comparing_with_leader, "comparing with the leader " + leader_name,
                    {.kind = Action::Kind::compare, .upstream = upstream_of_member(*leader)});
@@ -108,23 +126,29 @@ Decision decide_following(const Situation& s) {
         !(s.memory.rewind_impossible && !s.replace_diverged))
         return act(Reason::diverged, "stopping to rewind: the WAL here has diverged from " + leader_name,
                    {.kind = Action::Kind::demote, .demote = Action::Demote::offline});
-    return wait(Reason::following, "no action. I am (" + s.me + "), a secondary, and following a leader (" + leader_name + ")");
+    return wait(Reason::following,
+                "no action. I am (" + s.me + "), a secondary, and following a leader (" + leader_name + ")");
 }
 
 Decision decide_blind(const Situation& s) {
-    if (s.activity != Activity::none) return wait(Reason::action_in_progress, std::string(name_of(s.activity)) + " in progress; DCS is not accessible");
+    if (s.activity != Activity::none)
+        return wait(Reason::action_in_progress,
+                    std::string(name_of(s.activity)) + " in progress; DCS is not accessible");
     if (s.instance.running_primary() && !s.settings.pause) {
         // Alone, the server holds no deadline: nobody else can have been made primary.
         if (s.fence.attached && !s.fence.armed && s.epoch)
             return wait(Reason::store_lost_alone, "DCS is not accessible; going on, because there is no other member");
         const BootTime at = demote_at(s.leader_until, s.settings.ttl);
-        if (s.now.boot < at) return wait(Reason::store_lost_holding, "DCS is not accessible; the leader lock holds on", at);
+        if (s.now.boot < at)
+            return wait(Reason::store_lost_holding, "DCS is not accessible; the leader lock holds on", at);
         return act(Reason::store_lost_demoting, "demoted self because DCS is not accessible and I was a leader",
                    {.kind = Action::Kind::demote, .demote = Action::Demote::offline});
     }
-    if (s.instance.process == ProcessState::stopped && s.instance.data == DataDir::present && s.cluster && !s.settings.pause &&
-        s.memory.failed_starts == 0 && s.now.boot >= demote_at(s.leader_until, s.settings.ttl) && s.memory.was_primary && !s.memory.diverged)
-        return act(Reason::store_lost_standby_start, "starting read-only: DCS is not accessible", {.kind = Action::Kind::start_standby});
+    if (s.instance.process == ProcessState::stopped && s.instance.data == DataDir::present && s.cluster &&
+        !s.settings.pause && s.memory.failed_starts == 0 && s.now.boot >= demote_at(s.leader_until, s.settings.ttl) &&
+        s.memory.was_primary && !s.memory.diverged)
+        return act(Reason::store_lost_standby_start, "starting read-only: DCS is not accessible",
+                   {.kind = Action::Kind::start_standby});
     return wait(Reason::store_lost_waiting, "DCS is not accessible");
 }
 

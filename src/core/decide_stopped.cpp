@@ -7,8 +7,10 @@ namespace {
 // A server that ended as a primary, by any way, and was not made a standby since.
 bool ended_as_primary(const Instance& instance) {
     if (instance.standby_signal || !instance.control) return false;
-    return instance.control->state == ControlState::in_production || instance.control->state == ControlState::shut_down ||
-           instance.control->state == ControlState::shutting_down || instance.control->state == ControlState::in_crash_recovery ||
+    return instance.control->state == ControlState::in_production ||
+           instance.control->state == ControlState::shut_down ||
+           instance.control->state == ControlState::shutting_down ||
+           instance.control->state == ControlState::in_crash_recovery ||
            instance.control->state == ControlState::starting_up;
 }
 
@@ -23,23 +25,30 @@ Decision restart_in_place(const Situation& s) {
     if (s.memory.failed_starts > 0)
         return act(Reason::start_failed_releasing, "removed leader key after trying and failing to start postgres",
                    {.kind = Action::Kind::release_lock});
-    // primary_start_timeout 0, or a server that crashes again and again: hand over, but only to somebody who has all that
-    // was flushed here.
+    // primary_start_timeout 0, or a server that crashes again and again: hand over, but only to somebody who has all
+    // that was flushed here.
     const bool loops = s.memory.crashes >= crash_loop;
-    if ((s.settings.primary_start_timeout == Duration{0} || loops) && s.memory.crashed_at && !others_with_api(s).empty()) {
+    if ((s.settings.primary_start_timeout == Duration{0} || loops) && s.memory.crashed_at &&
+        !others_with_api(s).empty()) {
         if (!s.memory.crash_end)
-            return act(Reason::investigating, "looking for the last record of the crashed server", {.kind = Action::Kind::crash_end});
+            return act(Reason::investigating, "looking for the last record of the crashed server",
+                       {.kind = Action::Kind::crash_end});
         if (!s.findings)
             return act(Reason::investigating, "asking the members whether one can take over",
                        {.kind = Action::Kind::investigate, .members = others_with_api(s)});
-        if (possible({.others = s.findings->peers, .candidate = {}, .at_least = *s.memory.crash_end, .timeline = s.instance.timeline}))
+        if (possible({.others = s.findings->peers,
+                      .candidate = {},
+                      .at_least = *s.memory.crash_end,
+                      .timeline = s.instance.timeline}))
             return act(Reason::crash_handover,
-                       loops ? "PostgreSQL crashed " + std::to_string(s.memory.crashes) + " times in a row: handing over"
-                             : "stopped PostgreSQL to fail over after a crash",
+                       loops
+                           ? "PostgreSQL crashed " + std::to_string(s.memory.crashes) + " times in a row: handing over"
+                           : "stopped PostgreSQL to fail over after a crash",
                        {.kind = Action::Kind::release_lock});
     }
     if (!confirmed(s)) return wait(Reason::lock_without_confirmation, "waiting for the leader lock to be confirmed");
-    return act(Reason::restarting_after_failure, "starting primary after failure", {.kind = Action::Kind::start_primary});
+    return act(Reason::restarting_after_failure, "starting primary after failure",
+               {.kind = Action::Kind::start_primary});
 }
 
 }  // namespace
@@ -52,7 +61,8 @@ Decision decide_stopped(const Situation& s) {
         if (s.memory.failed_starts > 0)
             return act(Reason::start_failed_releasing, "removed leader key after trying and failing to start postgres",
                        {.kind = Action::Kind::release_lock});
-        return act(Reason::starting_standby, "starting as readonly because I had the session lock", {.kind = Action::Kind::start_standby});
+        return act(Reason::starting_standby, "starting as readonly because I had the session lock",
+                   {.kind = Action::Kind::start_standby});
     }
     if (s.cluster->locked() && s.cluster->leader->name == s.me) return decide_ghost_lock(s);
     if (const auto at = next_try(s.memory); at && s.now.boot < *at)
@@ -69,19 +79,23 @@ Decision rejoin(const Situation& s) {
     const bool compared = !s.memory.must_compare || s.memory.compared_with == s.cluster->leader->created;
     if (s.memory.diverged) {
         if (!upstream || leader->role != "primary")
-            return wait(Reason::waiting_for_primary, "waiting for '" + leader_name + "' to run as a primary before rewind");
+            return wait(Reason::waiting_for_primary,
+                        "waiting for '" + leader_name + "' to run as a primary before rewind");
         if (s.now.boot < s.memory.last_failed_copy + retry_pause)
-            return wait(Reason::start_backoff, "waiting before the next try to rejoin", s.memory.last_failed_copy + retry_pause);
+            return wait(Reason::start_backoff, "waiting before the next try to rejoin",
+                        s.memory.last_failed_copy + retry_pause);
         if (s.use_rewind && !s.memory.rewind_impossible) {
             if (leader->checkpoint_after_promote == false)
                 return wait(Reason::waiting_for_primary, "Waiting for checkpoint on " + leader_name + " before rewind");
-            return act(Reason::rewinding, "running pg_rewind from " + leader_name, {.kind = Action::Kind::rewind, .upstream = upstream});
+            return act(Reason::rewinding, "running pg_rewind from " + leader_name,
+                       {.kind = Action::Kind::rewind, .upstream = upstream});
         }
         if (s.replace_diverged)
             return act(Reason::recloning, "reinitializing: the data directory has diverged from " + leader_name,
                        {.kind = Action::Kind::set_aside});
         // Neither is allowed: come up as it is, as the reference does; it will not stream, and says so.
-        return act(Reason::diverged, "starting as a secondary although the timelines have diverged; allow use_pg_rewind, or reinitialize",
+        return act(Reason::diverged,
+                   "starting as a secondary although the timelines have diverged; allow use_pg_rewind, or reinitialize",
                    {.kind = Action::Kind::start_standby, .upstream = wanted_upstream(s)});
     }
     if (!compared && ended_as_primary(s.instance)) {
@@ -92,13 +106,14 @@ Decision rejoin(const Situation& s) {
         return act(Reason::comparing_with_leader, "comparing with the leader " + leader_name,
                    {.kind = Action::Kind::compare, .upstream = upstream});
     }
-    // A standby, too, may have WAL that the leader's history lacks, and then it does not even start (it was stopped to be
-    // rewound, and the power failed). The next start comes whatever the answer is.
+    // A standby, too, may have WAL that the leader's history lacks, and then it does not even start (it was stopped to
+    // be rewound, and the power failed). The next start comes whatever the answer is.
     const bool failed_since = s.memory.failed_starts > 0 && s.memory.compared_at < s.memory.last_failed_start;
     if (failed_since && upstream && leader->state == "running" && leader->role == "primary")
         return act(Reason::comparing_with_leader, "comparing with the leader " + leader_name,
                    {.kind = Action::Kind::compare, .upstream = upstream});
-    return act(Reason::starting_standby, "starting as a secondary", {.kind = Action::Kind::start_standby, .upstream = wanted_upstream(s)});
+    return act(Reason::starting_standby, "starting as a secondary",
+               {.kind = Action::Kind::start_standby, .upstream = wanted_upstream(s)});
 }
 
 // An earlier run of this agent gave up on it, or somebody else asked for it. It gets its time, but the lock is not held

@@ -63,12 +63,15 @@ Case cluster_of_three() {
     c.cluster.last_leadership = Leadership{"n1", Leadership::Fence::on, Revision{10}, LeaseId{'1'}, Revision{11}};
     c.cluster.history.emplace();
     c.cluster.status.optime = Lsn{9000};
-    c.cluster.members = {{"n1", member("n1", "primary", 9000)}, {"n2", member("n2", "replica", 9000)}, {"n3", member("n3", "replica", 9000)}};
+    c.cluster.members = {{"n1", member("n1", "primary", 9000)},
+                         {"n2", member("n2", "replica", 9000)},
+                         {"n3", member("n3", "replica", 9000)}};
     c.s.now = {now, WallTime{}};
     c.s.store_ok = true;
     c.s.use_rewind = true;
     c.s.instance.data = DataDir::present;
-    c.s.instance.control = ControlData{.system_id = system_id, .state = ControlState::in_production, .timeline = Timeline{1}};
+    c.s.instance.control =
+        ControlData{.system_id = system_id, .state = ControlState::in_production, .timeline = Timeline{1}};
     c.s.instance.process = ProcessState::running;
     c.s.instance.accepting = true;
     c.s.instance.timeline = Timeline{1};
@@ -156,15 +159,35 @@ TEST(Decide, TheLeader) {
         {"not promoted yet", [](Case& c) { c.s.instance.in_recovery = true; }, Reason::promoting, Kind::promote},
         {"a required watchdog cannot be used", [](Case& c) { c.s.watchdog_problem = "no device"; },
          Reason::watchdog_unusable, Kind::release_lock},
-        {"... nor could it after the promotion", [](Case& c) { c.s.watchdog_problem = "no device"; c.s.instance.in_recovery = true; },
+        {"... nor could it after the promotion",
+         [](Case& c) {
+             c.s.watchdog_problem = "no device";
+             c.s.instance.in_recovery = true;
+         },
          Reason::watchdog_unusable, Kind::release_lock},
         {"... nor after a restart",
-         [](Case& c) { c.s.watchdog_problem = "no device"; c.s.instance.process = ProcessState::stopped; },
+         [](Case& c) {
+             c.s.watchdog_problem = "no device";
+             c.s.instance.process = ProcessState::stopped;
+         },
          Reason::watchdog_unusable, Kind::release_lock},
-        {"... and is not needed in pause", [](Case& c) { c.s.watchdog_problem = "no device"; c.s.settings.pause = true; }, Reason::paused},
-        {"not promoted and not confirmed", [](Case& c) { c.s.instance.in_recovery = true; c.s.leader_until = {}; },
+        {"... and is not needed in pause",
+         [](Case& c) {
+             c.s.watchdog_problem = "no device";
+             c.s.settings.pause = true;
+         },
+         Reason::paused},
+        {"not promoted and not confirmed",
+         [](Case& c) {
+             c.s.instance.in_recovery = true;
+             c.s.leader_until = {};
+         },
          Reason::lock_without_confirmation},
-        {"promotion failed in this epoch", [](Case& c) { c.s.instance.in_recovery = true; c.s.memory.promote_failed = Revision{10}; },
+        {"promotion failed in this epoch",
+         [](Case& c) {
+             c.s.instance.in_recovery = true;
+             c.s.memory.promote_failed = Revision{10};
+         },
          Reason::promote_failed_releasing, Kind::release_lock},
         {"promotion failed, and the server is down",
          [](Case& c) {
@@ -173,49 +196,86 @@ TEST(Decide, TheLeader) {
              c.s.memory.promote_failed = Revision{10};
          },
          Reason::promote_failed_releasing, Kind::release_lock},
-        {"promotion within its time",
-         [](Case& c) { promotes(c, 29s); }, Reason::action_in_progress},
-        {"promotion that still replays", [](Case& c) { promotes(c, 31s); c.s.memory.replay_moved_at = now - 29s; },
+        {"promotion within its time", [](Case& c) { promotes(c, 29s); }, Reason::action_in_progress},
+        {"promotion that still replays",
+         [](Case& c) {
+             promotes(c, 31s);
+             c.s.memory.replay_moved_at = now - 29s;
+         },
          Reason::action_in_progress},
         {"promotion over its time: asks", [](Case& c) { promotes(c, 31s); }, Reason::investigating, Kind::investigate},
         {"promotion over its time, another has it all",
-         [](Case& c) { promotes(c, 31s); c.s.findings = Findings{{answer("n2", 9000)}, {}}; }, Reason::promote_stuck, Kind::cancel_activity},
+         [](Case& c) {
+             promotes(c, 31s);
+             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+         },
+         Reason::promote_stuck, Kind::cancel_activity},
         {"promotion over its time, nobody has it all",
-         [](Case& c) { promotes(c, 31s); c.s.findings = Findings{{answer("n2", 8999)}, {}}; }, Reason::action_in_progress},
+         [](Case& c) {
+             promotes(c, 31s);
+             c.s.findings = Findings{{answer("n2", 8999)}, {}};
+         },
+         Reason::action_in_progress},
         {"the pre_promote command forbade it in this epoch",
-         [](Case& c) { c.s.instance.in_recovery = true; c.s.memory.pre_promote_failed = c.s.memory.promote_failed = Revision{10}; },
+         [](Case& c) {
+             c.s.instance.in_recovery = true;
+             c.s.memory.pre_promote_failed = c.s.memory.promote_failed = Revision{10};
+         },
          Reason::pre_promote_failed, Kind::release_lock},
-        {"... in an earlier one", [](Case& c) { c.s.instance.in_recovery = true; c.s.memory.pre_promote_failed = Revision{9}; },
+        {"... in an earlier one",
+         [](Case& c) {
+             c.s.instance.in_recovery = true;
+             c.s.memory.pre_promote_failed = Revision{9};
+         },
          Reason::promoting, Kind::promote},
         {"deadline passed", [](Case& c) { c.s.leader_until = now; }, Reason::demoting_without_lock, Kind::demote},
-        {"another took the lock", [](Case& c) { c.cluster.leader = LeaderKey{"n2", Revision{20}, LeaseId{'2'}}; },
+        {"another took the lock",
+         [](Case& c) {
+             c.cluster.leader = LeaderKey{"n2", Revision{20}, LeaseId{'2'}};
+         },
          Reason::demoting_without_lock, Kind::demote},
-        {"my name, another epoch", [](Case& c) { c.cluster.leader->created = Revision{20}; }, Reason::demoting_without_lock, Kind::demote},
+        {"my name, another epoch", [](Case& c) { c.cluster.leader->created = Revision{20}; },
+         Reason::demoting_without_lock, Kind::demote},
         {"switchover, nobody asked yet", [](Case& c) { c.cluster.failover = FailoverRequest{.leader = "n1"}; },
          Reason::investigating, Kind::investigate},
         {"switchover, a candidate is fine",
-         [](Case& c) { c.cluster.failover = FailoverRequest{.leader = "n1"}; c.s.findings = Findings{{answer("n2", 9000)}, {}}; },
+         [](Case& c) {
+             c.cluster.failover = FailoverRequest{.leader = "n1"};
+             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+         },
          Reason::switchover, Kind::demote},
         {"switchover to one who does not answer",
-         [](Case& c) { c.cluster.failover = FailoverRequest{.leader = "n1", .candidate = "n3"}; c.s.findings = Findings{{answer("n2", 9000)}, {}}; },
+         [](Case& c) {
+             c.cluster.failover = FailoverRequest{.leader = "n1", .candidate = "n3"};
+             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+         },
          Reason::switchover_impossible, Kind::clear_request},
-        {"switchover of another leader", [](Case& c) { c.cluster.failover = FailoverRequest{.leader = "n3", .candidate = "n2"}; },
+        {"switchover of another leader",
+         [](Case& c) { c.cluster.failover = FailoverRequest{.leader = "n3", .candidate = "n2"}; },
          Reason::switchover_pointless, Kind::clear_request},
         {"switchover to me", [](Case& c) { c.cluster.failover = FailoverRequest{.candidate = "n1"}; },
          Reason::switchover_pointless, Kind::clear_request},
         {"switchover in an hour",
-         [](Case& c) { c.cluster.failover = FailoverRequest{.leader = "n1", .scheduled_at = WallTime{1h}, .scheduled_text = "1970-01-01T01:00:00Z"}; },
+         [](Case& c) {
+             c.cluster.failover = FailoverRequest{
+                 .leader = "n1", .scheduled_at = WallTime{1h}, .scheduled_text = "1970-01-01T01:00:00Z"};
+         },
          Reason::leading},
         {"switchover that was to be an hour ago",
          [](Case& c) {
              c.s.now.wall = WallTime{2h};
-             c.cluster.failover = FailoverRequest{.leader = "n1", .scheduled_at = WallTime{1h}, .scheduled_text = "1970-01-01T01:00:00Z"};
+             c.cluster.failover = FailoverRequest{
+                 .leader = "n1", .scheduled_at = WallTime{1h}, .scheduled_text = "1970-01-01T01:00:00Z"};
          },
          Reason::switchover_pointless, Kind::clear_request},
         {"the disk is full, not for long", [](Case& c) { c.s.memory.disk_full_since = now - 9s; }, Reason::leading},
-        {"the disk is full: asks", [](Case& c) { c.s.memory.disk_full_since = now - 11s; }, Reason::investigating, Kind::investigate},
+        {"the disk is full: asks", [](Case& c) { c.s.memory.disk_full_since = now - 11s; }, Reason::investigating,
+         Kind::investigate},
         {"the disk is full, another has room",
-         [](Case& c) { c.s.memory.disk_full_since = now - 11s; c.s.findings = Findings{{answer("n2", 9000)}, {}}; },
+         [](Case& c) {
+             c.s.memory.disk_full_since = now - 11s;
+             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+         },
          Reason::disk_full, Kind::demote},
         {"the disk is full everywhere",
          [](Case& c) {
@@ -224,10 +284,14 @@ TEST(Decide, TheLeader) {
              c.s.findings->peers[0].disk_full = true;
          },
          Reason::leading},
-        {"data directory of another cluster", [](Case& c) { c.cluster.initialize = "7000000000000000000"; }, Reason::wrong_cluster, Kind::exit},
-        {"initialize key lost, as always led here", [](Case& c) { c.cluster.initialize.reset(); }, Reason::racing, Kind::write_initialize},
-        {"initialize key left empty by somebody", [](Case& c) { c.cluster.initialize = ""; }, Reason::racing, Kind::write_initialize},
-        {"data directory unreadable", [](Case& c) { c.s.instance.data = DataDir::unreadable; }, Reason::data_unreadable, Kind::release_lock},
+        {"data directory of another cluster", [](Case& c) { c.cluster.initialize = "7000000000000000000"; },
+         Reason::wrong_cluster, Kind::exit},
+        {"initialize key lost, as always led here", [](Case& c) { c.cluster.initialize.reset(); }, Reason::racing,
+         Kind::write_initialize},
+        {"initialize key left empty by somebody", [](Case& c) { c.cluster.initialize = ""; }, Reason::racing,
+         Kind::write_initialize},
+        {"data directory unreadable", [](Case& c) { c.s.instance.data = DataDir::unreadable; }, Reason::data_unreadable,
+         Kind::release_lock},
     };
     check(leader, rows);
 }
@@ -243,9 +307,15 @@ TEST(Decide, TheLeadersServerIsDown) {
     const Row rows[] = {
         {"restarted in place", [](Case&) {}, Reason::restarting_after_failure, Kind::start_primary},
         {"not without confirmation", [](Case& c) { c.s.leader_until = {}; }, Reason::lock_without_confirmation},
-        {"a start failed", [](Case& c) { c.s.memory.failed_starts = 1; }, Reason::start_failed_releasing, Kind::release_lock},
-        {"timeout 0: first the last record", [](Case& c) { c.s.settings.primary_start_timeout = 0s; }, Reason::investigating, Kind::crash_end},
-        {"timeout 0: then the members", [](Case& c) { c.s.settings.primary_start_timeout = 0s; c.s.memory.crash_end = Lsn{9000}; },
+        {"a start failed", [](Case& c) { c.s.memory.failed_starts = 1; }, Reason::start_failed_releasing,
+         Kind::release_lock},
+        {"timeout 0: first the last record", [](Case& c) { c.s.settings.primary_start_timeout = 0s; },
+         Reason::investigating, Kind::crash_end},
+        {"timeout 0: then the members",
+         [](Case& c) {
+             c.s.settings.primary_start_timeout = 0s;
+             c.s.memory.crash_end = Lsn{9000};
+         },
          Reason::investigating, Kind::investigate},
         {"timeout 0: one has it all",
          [](Case& c) {
@@ -261,7 +331,8 @@ TEST(Decide, TheLeadersServerIsDown) {
              c.s.findings = Findings{{answer("n2", 9000)}, {}};
          },
          Reason::restarting_after_failure, Kind::start_primary},
-        {"recovery within the timeout", [](Case& c) { c.s.activity = Activity::start_primary; }, Reason::action_in_progress},
+        {"recovery within the timeout", [](Case& c) { c.s.activity = Activity::start_primary; },
+         Reason::action_in_progress},
         {"recovery over the timeout, one has it all",
          [](Case& c) {
              c.s.activity = Activity::start_primary;
@@ -271,7 +342,11 @@ TEST(Decide, TheLeadersServerIsDown) {
          },
          Reason::crash_handover, Kind::cancel_activity},
         {"recovery over the timeout: first the last record",
-         [](Case& c) { c.s.activity = Activity::start_primary; c.s.memory.crashed_at = now - 301s; }, Reason::investigating, Kind::crash_end},
+         [](Case& c) {
+             c.s.activity = Activity::start_primary;
+             c.s.memory.crashed_at = now - 301s;
+         },
+         Reason::investigating, Kind::crash_end},
         {"recovery over the timeout, nobody has it all",
          [](Case& c) {
              c.s.activity = Activity::start_primary;
@@ -281,22 +356,47 @@ TEST(Decide, TheLeadersServerIsDown) {
          },
          Reason::action_in_progress},
         {"recovery over the timeout, alone",
-         [](Case& c) { c.s.activity = Activity::start_primary; c.s.memory.crashed_at = now - 301s; std::erase_if(c.cluster.members, [](const auto& m) { return m.first != "n1"; }); },
+         [](Case& c) {
+             c.s.activity = Activity::start_primary;
+             c.s.memory.crashed_at = now - 301s;
+             std::erase_if(c.cluster.members, [](const auto& m) { return m.first != "n1"; });
+         },
          Reason::action_in_progress},
         {"a start after a restart of the agent, over the timeout",
-         [](Case& c) { c.s.activity = Activity::start_primary; c.s.memory.crashed_at.reset(); c.s.activity_since = now - 301s; },
+         [](Case& c) {
+             c.s.activity = Activity::start_primary;
+             c.s.memory.crashed_at.reset();
+             c.s.activity_since = now - 301s;
+         },
          Reason::investigating, Kind::crash_end},
-        {"the third crash in a row: first the last record", [](Case& c) { c.s.memory.crashes = 3; }, Reason::investigating, Kind::crash_end},
+        {"the third crash in a row: first the last record", [](Case& c) { c.s.memory.crashes = 3; },
+         Reason::investigating, Kind::crash_end},
         {"the third crash in a row, one has it all",
-         [](Case& c) { c.s.memory.crashes = 3; c.s.memory.crash_end = Lsn{9000}; c.s.findings = Findings{{answer("n2", 9000)}, {}}; },
+         [](Case& c) {
+             c.s.memory.crashes = 3;
+             c.s.memory.crash_end = Lsn{9000};
+             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+         },
          Reason::crash_handover, Kind::release_lock},
         {"the third crash in a row, nobody has it all",
-         [](Case& c) { c.s.memory.crashes = 3; c.s.memory.crash_end = Lsn{9001}; c.s.findings = Findings{{answer("n2", 9000)}, {}}; },
+         [](Case& c) {
+             c.s.memory.crashes = 3;
+             c.s.memory.crash_end = Lsn{9001};
+             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+         },
          Reason::restarting_after_failure, Kind::start_primary},
-        {"recovery, and the lock is lost", [](Case& c) { c.s.activity = Activity::start_primary; c.cluster.leader.reset(); },
+        {"recovery, and the lock is lost",
+         [](Case& c) {
+             c.s.activity = Activity::start_primary;
+             c.cluster.leader.reset();
+         },
          Reason::demoting_without_lock, Kind::cancel_activity},
         {"a standby that took the lock and crashed",
-         [](Case& c) { c.s.instance.standby_signal = true; c.s.memory.crashed_at.reset(); }, Reason::starting_standby, Kind::start_standby},
+         [](Case& c) {
+             c.s.instance.standby_signal = true;
+             c.s.memory.crashed_at.reset();
+         },
+         Reason::starting_standby, Kind::start_standby},
     };
     check(+crashed, rows);
 }
@@ -304,35 +404,78 @@ TEST(Decide, TheLeadersServerIsDown) {
 TEST(Decide, AStandby) {
     const Row rows[] = {
         {"healthy", [](Case&) {}, Reason::following},
-        {"another upstream", [](Case& c) { c.s.instance.upstream->port = 5433; }, Reason::changing_upstream, Kind::follow},
+        {"another upstream", [](Case& c) { c.s.instance.upstream->port = 5433; }, Reason::changing_upstream,
+         Kind::follow},
         {"replicatefrom", [](Case& c) { c.s.tags.replicatefrom = "n3"; }, Reason::changing_upstream, Kind::follow},
         {"replay is paused",
-         [](Case& c) { c.s.instance.replay_paused = true; c.s.instance.server_version = 140'000; },
+         [](Case& c) {
+             c.s.instance.replay_paused = true;
+             c.s.instance.server_version = 140'000;
+         },
          Reason::resuming_replay, Kind::resume_replay},
         {"... and nobody leads",
-         [](Case& c) { c.s.instance.replay_paused = true; c.s.instance.server_version = 140'000; c.cluster.leader.reset(); },
+         [](Case& c) {
+             c.s.instance.replay_paused = true;
+             c.s.instance.server_version = 140'000;
+             c.cluster.leader.reset();
+         },
          Reason::resuming_replay, Kind::resume_replay},
         {"... which 13 does on request only",
-         [](Case& c) { c.s.instance.replay_paused = true; c.s.instance.server_version = 130'000; }, Reason::following},
+         [](Case& c) {
+             c.s.instance.replay_paused = true;
+             c.s.instance.server_version = 130'000;
+         },
+         Reason::following},
         {"... in pause",
-         [](Case& c) { c.s.instance.replay_paused = c.s.settings.pause = true; c.s.instance.server_version = 140'000; }, Reason::paused},
+         [](Case& c) {
+             c.s.instance.replay_paused = c.s.settings.pause = true;
+             c.s.instance.server_version = 140'000;
+         },
+         Reason::paused},
         {"replicatefrom a member that is not there", [](Case& c) { c.s.tags.replicatefrom = "n9"; }, Reason::following},
-        {"a new leader is compared with", [](Case& c) { c.cluster.leader->created = Revision{20}; }, Reason::comparing_with_leader, Kind::compare},
-        {"nothing arrives: compared again", [](Case& c) { c.s.instance.streaming = false; }, Reason::comparing_with_leader, Kind::compare},
-        {"... but not at once", [](Case& c) { c.s.instance.streaming = false; c.s.memory.compared_at = now - 5s; }, Reason::following},
+        {"a new leader is compared with", [](Case& c) { c.cluster.leader->created = Revision{20}; },
+         Reason::comparing_with_leader, Kind::compare},
+        {"nothing arrives: compared again", [](Case& c) { c.s.instance.streaming = false; },
+         Reason::comparing_with_leader, Kind::compare},
+        {"... but not at once",
+         [](Case& c) {
+             c.s.instance.streaming = false;
+             c.s.memory.compared_at = now - 5s;
+         },
+         Reason::following},
         {"... nor where nothing is meant to arrive",
-         [](Case& c) { c.s.instance.streaming = false; c.s.tags.nostream = true; }, Reason::following},
+         [](Case& c) {
+             c.s.instance.streaming = false;
+             c.s.tags.nostream = true;
+         },
+         Reason::following},
         {"shutting down for somebody else",
-         [](Case& c) { c.s.instance.process = ProcessState::stopping; c.s.memory.stopping_since = now - 29s; }, Reason::server_stopping},
+         [](Case& c) {
+             c.s.instance.process = ProcessState::stopping;
+             c.s.memory.stopping_since = now - 29s;
+         },
+         Reason::server_stopping},
         {"... for too long",
-         [](Case& c) { c.s.instance.process = ProcessState::stopping; c.s.memory.stopping_since = now - 30s; },
+         [](Case& c) {
+             c.s.instance.process = ProcessState::stopping;
+             c.s.memory.stopping_since = now - 30s;
+         },
          Reason::ending_stuck_stop, Kind::demote},
         {"... once it is a primary",
-         [](Case& c) { c.cluster.leader->created = Revision{20}; c.cluster.members["n1"].role = "replica"; }, Reason::following},
+         [](Case& c) {
+             c.cluster.leader->created = Revision{20};
+             c.cluster.members["n1"].role = "replica";
+         },
+         Reason::following},
         {"diverged", [](Case& c) { c.s.memory.diverged = true; }, Reason::diverged, Kind::demote},
         {"diverged, and nothing may be done about it",
-         [](Case& c) { c.s.memory.diverged = true; c.s.use_rewind = false; }, Reason::following},
-        {"stopped", [](Case& c) { c.s.instance.process = ProcessState::stopped; }, Reason::starting_standby, Kind::start_standby},
+         [](Case& c) {
+             c.s.memory.diverged = true;
+             c.s.use_rewind = false;
+         },
+         Reason::following},
+        {"stopped", [](Case& c) { c.s.instance.process = ProcessState::stopped; }, Reason::starting_standby,
+         Kind::start_standby},
         {"stopped, and the last start failed",
          [](Case& c) {
              c.s.instance.process = ProcessState::stopped;
@@ -340,11 +483,21 @@ TEST(Decide, AStandby) {
              c.s.memory.last_failed_start = now - 1s;
          },
          Reason::start_backoff},
-        {"running as a primary", [](Case& c) { c.s.instance.in_recovery = false; }, Reason::demoting_without_lock, Kind::demote},
+        {"running as a primary", [](Case& c) { c.s.instance.in_recovery = false; }, Reason::demoting_without_lock,
+         Kind::demote},
         {"empty data directory", [](Case& c) { c.s.instance.data = DataDir::empty; }, Reason::cloning, Kind::clone},
         {"empty, and the leader is no primary yet",
-         [](Case& c) { c.s.instance.data = DataDir::empty; c.cluster.members["n1"].role = "replica"; }, Reason::waiting_for_primary},
-        {"paused", [](Case& c) { c.s.settings.pause = true; c.s.instance.process = ProcessState::stopped; }, Reason::paused},
+         [](Case& c) {
+             c.s.instance.data = DataDir::empty;
+             c.cluster.members["n1"].role = "replica";
+         },
+         Reason::waiting_for_primary},
+        {"paused",
+         [](Case& c) {
+             c.s.settings.pause = true;
+             c.s.instance.process = ProcessState::stopped;
+         },
+         Reason::paused},
     };
     check(standby, rows);
 }
@@ -360,10 +513,16 @@ TEST(Decide, AStandbyThatDoesNotStart) {
     };
     const Row rows[] = {
         {"its WAL may be the reason", [](Case&) {}, Reason::comparing_with_leader, Kind::compare},
-        {"that was looked into: again", [](Case& c) { c.s.memory.compared_at = now - 4s; }, Reason::starting_standby, Kind::start_standby},
-        {"the leader cannot tell yet", [](Case& c) { c.cluster.members["n1"].role = "replica"; }, Reason::starting_standby, Kind::start_standby},
+        {"that was looked into: again", [](Case& c) { c.s.memory.compared_at = now - 4s; }, Reason::starting_standby,
+         Kind::start_standby},
+        {"the leader cannot tell yet", [](Case& c) { c.cluster.members["n1"].role = "replica"; },
+         Reason::starting_standby, Kind::start_standby},
         {"it was the reason",
-         [](Case& c) { c.s.memory.diverged = true; c.s.use_rewind = true; }, Reason::rewinding, Kind::rewind},
+         [](Case& c) {
+             c.s.memory.diverged = true;
+             c.s.use_rewind = true;
+         },
+         Reason::rewinding, Kind::rewind},
     };
     check(+down, rows);
 }
@@ -379,15 +538,28 @@ TEST(Decide, AnOldPrimaryRejoins) {
     };
     const Row rows[] = {
         {"compares first", [](Case&) {}, Reason::comparing_with_leader, Kind::compare},
-        {"waits for the leader's promotion", [](Case& c) { c.cluster.members["n1"].role = "replica"; }, Reason::waiting_for_primary},
-        {"not diverged: follows", [](Case& c) { c.s.memory.compared_with = Revision{10}; }, Reason::starting_standby, Kind::start_standby},
-        {"diverged: rewinds", [](Case& c) { c.s.memory.compared_with = Revision{10}; c.s.memory.diverged = true; }, Reason::rewinding, Kind::rewind},
+        {"waits for the leader's promotion", [](Case& c) { c.cluster.members["n1"].role = "replica"; },
+         Reason::waiting_for_primary},
+        {"not diverged: follows", [](Case& c) { c.s.memory.compared_with = Revision{10}; }, Reason::starting_standby,
+         Kind::start_standby},
+        {"diverged: rewinds",
+         [](Case& c) {
+             c.s.memory.compared_with = Revision{10};
+             c.s.memory.diverged = true;
+         },
+         Reason::rewinding, Kind::rewind},
         {"... after the source's checkpoint",
-         [](Case& c) { c.s.memory.diverged = true; c.cluster.members["n1"].checkpoint_after_promote = false; }, Reason::waiting_for_primary},
+         [](Case& c) {
+             c.s.memory.diverged = true;
+             c.cluster.members["n1"].checkpoint_after_promote = false;
+         },
+         Reason::waiting_for_primary},
         {"rewind impossible, may be replaced",
-         [](Case& c) { c.s.memory.diverged = c.s.memory.rewind_impossible = c.s.replace_diverged = true; }, Reason::recloning, Kind::set_aside},
+         [](Case& c) { c.s.memory.diverged = c.s.memory.rewind_impossible = c.s.replace_diverged = true; },
+         Reason::recloning, Kind::set_aside},
         {"rewind impossible, may not be replaced",
-         [](Case& c) { c.s.memory.diverged = c.s.memory.rewind_impossible = true; }, Reason::diverged, Kind::start_standby},
+         [](Case& c) { c.s.memory.diverged = c.s.memory.rewind_impossible = true; }, Reason::diverged,
+         Kind::start_standby},
     };
     check(+demoted, rows);
 }
@@ -397,12 +569,18 @@ TEST(Decide, NobodyLeads) {
         {"fenced lapse, healthiest", [](Case&) {}, Reason::racing, Kind::take_lock},
         {"asks first", [](Case& c) { c.s.findings.reset(); }, Reason::investigating, Kind::investigate},
         {"another has more WAL", [](Case& c) { c.s.findings->peers[0].position = Lsn{9001}; }, Reason::not_healthiest},
-        {"one who is ahead does not answer", [](Case& c) { c.s.findings->peers[0].reached = false; }, Reason::racing, Kind::take_lock},
+        {"one who is ahead does not answer", [](Case& c) { c.s.findings->peers[0].reached = false; }, Reason::racing,
+         Kind::take_lock},
         {"lags too far", [](Case& c) { c.cluster.status.optime = Lsn{9000 + (1 << 20) + 1}; }, Reason::not_healthiest},
         {"nofailover", [](Case& c) { c.s.tags.nofailover = true; }, Reason::not_allowed_to_promote},
-        {"a required watchdog cannot be used", [](Case& c) { c.s.watchdog_problem = "no device"; }, Reason::watchdog_unusable},
+        {"a required watchdog cannot be used", [](Case& c) { c.s.watchdog_problem = "no device"; },
+         Reason::watchdog_unusable},
         {"... and I am a primary",
-         [](Case& c) { c.s.watchdog_problem = "no device"; c.s.instance.in_recovery = false; c.s.me = "n1"; },
+         [](Case& c) {
+             c.s.watchdog_problem = "no device";
+             c.s.instance.in_recovery = false;
+             c.s.me = "n1";
+         },
          Reason::watchdog_unusable, Kind::demote},
         {"... and I am a primary in pause",
          [](Case& c) {
@@ -413,14 +591,26 @@ TEST(Decide, NobodyLeads) {
          },
          Reason::running_primary_takes_lock, Kind::take_lock},
         {"its pre_promote command failed less than ttl ago",
-         [](Case& c) { c.s.memory.pre_promote_failed = Revision{9}; c.s.memory.pre_promote_failed_at = now - 29s; }, Reason::pre_promote_failed},
+         [](Case& c) {
+             c.s.memory.pre_promote_failed = Revision{9};
+             c.s.memory.pre_promote_failed_at = now - 29s;
+         },
+         Reason::pre_promote_failed},
         {"... ttl ago",
-         [](Case& c) { c.s.memory.pre_promote_failed = Revision{9}; c.s.memory.pre_promote_failed_at = now - 30s; },
+         [](Case& c) {
+             c.s.memory.pre_promote_failed = Revision{9};
+             c.s.memory.pre_promote_failed_at = now - 30s;
+         },
          Reason::racing, Kind::take_lock},
         {"the local server does not answer", [](Case& c) { c.s.instance.read_failed = true; }, Reason::not_healthiest},
-        {"the lease has not ended: deleted by hand", [](Case& c) { c.s.findings->lease_ended = false; }, Reason::waiting_for_evidence},
+        {"the lease has not ended: deleted by hand", [](Case& c) { c.s.findings->lease_ended = false; },
+         Reason::waiting_for_evidence},
         {"... until the old leader answers",
-         [](Case& c) { c.s.findings->lease_ended = false; c.s.findings->peers.push_back(answer("n1", 8000)); }, Reason::racing, Kind::take_lock},
+         [](Case& c) {
+             c.s.findings->lease_ended = false;
+             c.s.findings->peers.push_back(answer("n1", 8000));
+         },
+         Reason::racing, Kind::take_lock},
         {"... unless it answers that it may write",
          [](Case& c) {
              auto alive = answer("n1", 8000);
@@ -429,7 +619,11 @@ TEST(Decide, NobodyLeads) {
          },
          Reason::waiting_for_evidence},
         {"... or its life has passed",
-         [](Case& c) { c.s.findings->lease_ended = false; c.s.now.boot = now + 30s; }, Reason::racing, Kind::take_lock},
+         [](Case& c) {
+             c.s.findings->lease_ended = false;
+             c.s.now.boot = now + 30s;
+         },
+         Reason::racing, Kind::take_lock},
         {"its fence was off: a lapse proves nothing",
          [](Case& c) {
              c.cluster.last_leadership->fence = Leadership::Fence::off;
@@ -452,7 +646,8 @@ TEST(Decide, NobodyLeads) {
          },
          Reason::racing, Kind::take_lock},
         {"another was asked for",
-         [](Case& c) { c.cluster.failover = FailoverRequest{.leader = "n1", .candidate = "n3"}; }, Reason::failover_to_other},
+         [](Case& c) { c.cluster.failover = FailoverRequest{.leader = "n1", .candidate = "n3"}; },
+         Reason::failover_to_other},
         {"another was asked for and does not answer",
          [](Case& c) {
              c.cluster.failover = FailoverRequest{.leader = "n1", .candidate = "n3"};
@@ -462,7 +657,12 @@ TEST(Decide, NobodyLeads) {
         {"a switchover to anybody: the one who has all of the leader's WAL goes first",
          [](Case& c) { switched_over(c, Lsn{9001}); }, Reason::backing_off},
         {"... that is me", [](Case& c) { switched_over(c, Lsn{9000}); }, Reason::racing, Kind::take_lock},
-        {"... a moment later", [](Case& c) { switched_over(c, Lsn{9001}); c.s.now.boot = now + 5s; }, Reason::racing, Kind::take_lock},
+        {"... a moment later",
+         [](Case& c) {
+             switched_over(c, Lsn{9001});
+             c.s.now.boot = now + 5s;
+         },
+         Reason::racing, Kind::take_lock},
         {"a primary is alive", [](Case& c) { c.s.findings->peers[0].in_recovery = false; }, Reason::not_healthiest},
         {"server down: comes up to take part", [](Case& c) { c.s.instance.process = ProcessState::stopped; },
          Reason::starting_standby, Kind::start_standby},
@@ -494,21 +694,55 @@ TEST(Decide, TheRaceWaitsWhileWalStillArrives) {
     const Row rows[] = {
         {"the first loop_wait tells", [](Case&) {}, Reason::race_backoff},
         {"nothing moved in it", [](Case& c) { c.s.now.boot = now + 9s; }, Reason::racing, Kind::take_lock},
-        {"something moved", [](Case& c) { c.s.now.boot = now + 9s; c.s.memory.position_moved_at = now; }, Reason::race_backoff},
-        {"... a loop_wait ago", [](Case& c) { c.s.now.boot = now + 10s; c.s.memory.position_moved_at = now; }, Reason::racing, Kind::take_lock},
-        {"... and the connection has ended since",
-         [](Case& c) { c.s.now.boot = now + 9s; c.s.memory.position_moved_at = now; c.s.instance.streaming = false; },
+        {"something moved",
+         [](Case& c) {
+             c.s.now.boot = now + 9s;
+             c.s.memory.position_moved_at = now;
+         },
+         Reason::race_backoff},
+        {"... a loop_wait ago",
+         [](Case& c) {
+             c.s.now.boot = now + 10s;
+             c.s.memory.position_moved_at = now;
+         },
          Reason::racing, Kind::take_lock},
-        {"it goes on moving", [](Case& c) { c.s.now.boot = now + 28s; c.s.memory.position_moved_at = now + 28s; }, Reason::race_backoff},
-        {"... for too long", [](Case& c) { c.s.now.boot = now + 29s; c.s.memory.position_moved_at = now + 29s; }, Reason::racing, Kind::take_lock},
+        {"... and the connection has ended since",
+         [](Case& c) {
+             c.s.now.boot = now + 9s;
+             c.s.memory.position_moved_at = now;
+             c.s.instance.streaming = false;
+         },
+         Reason::racing, Kind::take_lock},
+        {"it goes on moving",
+         [](Case& c) {
+             c.s.now.boot = now + 28s;
+             c.s.memory.position_moved_at = now + 28s;
+         },
+         Reason::race_backoff},
+        {"... for too long",
+         [](Case& c) {
+             c.s.now.boot = now + 29s;
+             c.s.memory.position_moved_at = now + 29s;
+         },
+         Reason::racing, Kind::take_lock},
         {"off", [](Case& c) { c.s.settings.primary_race_backoff = 0s; }, Reason::racing, Kind::take_lock},
-        {"a candidate was named", [](Case& c) { c.cluster.failover = FailoverRequest{.candidate = "n2"}; }, Reason::racing, Kind::take_lock},
+        {"a candidate was named", [](Case& c) { c.cluster.failover = FailoverRequest{.candidate = "n2"}; },
+         Reason::racing, Kind::take_lock},
         {"the old leader has shut down",
-         [](Case& c) { c.cluster.last_leadership->fence = Leadership::Fence::released; c.see(); }, Reason::racing, Kind::take_lock},
-        {"just started: nothing to compare with", [](Case& c) { c.s.memory.last_position = Lsn{}; }, Reason::racing, Kind::take_lock},
+         [](Case& c) {
+             c.cluster.last_leadership->fence = Leadership::Fence::released;
+             c.see();
+         },
+         Reason::racing, Kind::take_lock},
+        {"just started: nothing to compare with", [](Case& c) { c.s.memory.last_position = Lsn{}; }, Reason::racing,
+         Kind::take_lock},
         {"standby cluster", [](Case& c) { c.s.settings.standby_cluster.emplace(); }, Reason::racing, Kind::take_lock},
         {"a running primary has nobody to wait for",
-         [](Case& c) { c.s.instance.in_recovery = false; c.s.me = "n1"; }, Reason::running_primary_takes_lock, Kind::take_lock},
+         [](Case& c) {
+             c.s.instance.in_recovery = false;
+             c.s.me = "n1";
+         },
+         Reason::running_primary_takes_lock, Kind::take_lock},
     };
     check(+with_backoff, rows);
 }
@@ -523,8 +757,10 @@ TEST(Decide, WhoeverComesUpWaitsAMomentForTheLastLeader) {
     const Row rows[] = {
         {"not up yet", [](Case&) {}, Reason::waiting_for_last_leader},
         {"not up, and we have waited", [](Case& c) { c.s.started = now - 5s; }, Reason::racing, Kind::take_lock},
-        {"... no longer than a loop_wait", [](Case& c) { c.s.settings.loop_wait = 4s; }, Reason::racing, Kind::take_lock},
-        {"up, with no more than we have", [](Case& c) { c.s.findings->peers.push_back(answer("n1", 9000)); }, Reason::racing, Kind::take_lock},
+        {"... no longer than a loop_wait", [](Case& c) { c.s.settings.loop_wait = 4s; }, Reason::racing,
+         Kind::take_lock},
+        {"up, with no more than we have", [](Case& c) { c.s.findings->peers.push_back(answer("n1", 9000)); },
+         Reason::racing, Kind::take_lock},
         {"up, with more", [](Case& c) { c.s.findings->peers.push_back(answer("n1", 9001)); }, Reason::not_healthiest},
         {"its agent answers, its server is still in crash recovery",
          [](Case& c) {
@@ -543,7 +779,11 @@ TEST(Decide, WhoeverComesUpWaitsAMomentForTheLastLeader) {
          },
          Reason::racing, Kind::take_lock},
         {"it shut down, and we have all of it",
-         [](Case& c) { c.cluster.last_leadership->fence = Leadership::Fence::released; c.see(); }, Reason::racing, Kind::take_lock},
+         [](Case& c) {
+             c.cluster.last_leadership->fence = Leadership::Fence::released;
+             c.see();
+         },
+         Reason::racing, Kind::take_lock},
         {"it shut down, and we have not all of it",
          [](Case& c) {
              c.cluster.last_leadership->fence = Leadership::Fence::released;
@@ -552,7 +792,8 @@ TEST(Decide, WhoeverComesUpWaitsAMomentForTheLastLeader) {
          },
          Reason::waiting_for_last_leader},
         {"it was I", [](Case& c) { c.s.me = "n1"; }, Reason::racing, Kind::take_lock},
-        {"an operator insists", [](Case& c) { c.cluster.failover = FailoverRequest{.candidate = "n2"}; }, Reason::racing, Kind::take_lock},
+        {"an operator insists", [](Case& c) { c.cluster.failover = FailoverRequest{.candidate = "n2"}; },
+         Reason::racing, Kind::take_lock},
     };
     check(+just_started, rows);
 }
@@ -589,9 +830,18 @@ TEST(Decide, ANewCluster) {
          },
          Reason::waiting_for_bootstrap},
         {"... and is gone: it gets the life of a lease",
-         [](Case& c) { c.cluster.initialize = ""; c.see(); c.s.now.boot = now + 28s; }, Reason::waiting_for_bootstrap},
+         [](Case& c) {
+             c.cluster.initialize = "";
+             c.see();
+             c.s.now.boot = now + 28s;
+         },
+         Reason::waiting_for_bootstrap},
         {"... and is gone for good",
-         [](Case& c) { c.cluster.initialize = ""; c.see(); c.s.now.boot = now + 29s; },
+         [](Case& c) {
+             c.cluster.initialize = "";
+             c.see();
+             c.s.now.boot = now + 29s;
+         },
          Reason::bootstrap_abandoned, Kind::clear_initialize},
         {"... and is gone for good; who else is there only waits, too",
          [](Case& c) {
@@ -611,12 +861,18 @@ TEST(Decide, ANewCluster) {
              c.s.memory.bootstrap.see(c.cluster, c.s.now.boot);
          },
          Reason::waiting_for_bootstrap},
-        {"initialized, and nobody leads", [](Case& c) { c.cluster.initialize = system_id; }, Reason::waiting_for_bootstrap},
+        {"initialized, and nobody leads", [](Case& c) { c.cluster.initialize = system_id; },
+         Reason::waiting_for_bootstrap},
         {"nofailover does not bootstrap", [](Case& c) { c.s.tags.nofailover = true; }, Reason::waiting_for_bootstrap},
-        {"a required watchdog cannot be used", [](Case& c) { c.s.watchdog_problem = "no device"; }, Reason::waiting_for_bootstrap},
+        {"a required watchdog cannot be used", [](Case& c) { c.s.watchdog_problem = "no device"; },
+         Reason::waiting_for_bootstrap},
         {"no bootstrap section", [](Case& c) { c.s.can_bootstrap = false; }, Reason::waiting_for_bootstrap},
         {"bootstrap running, initdb half way",
-         [](Case& c) { c.s.activity = Activity::bootstrap; c.s.instance.data = DataDir::unreadable; }, Reason::action_in_progress},
+         [](Case& c) {
+             c.s.activity = Activity::bootstrap;
+             c.s.instance.data = DataDir::unreadable;
+         },
+         Reason::action_in_progress},
         {"bootstrap running", [](Case& c) { c.s.activity = Activity::bootstrap; }, Reason::action_in_progress},
     };
     check(+empty, rows);
@@ -630,14 +886,29 @@ TEST(Decide, TheStoreDoesNotAnswer) {
     };
     const Row rows[] = {
         {"the lock holds on", [](Case&) {}, Reason::store_lost_holding},
-        {"the deadline is near", [](Case& c) { c.s.leader_until = now + 1s; }, Reason::store_lost_demoting, Kind::demote},
-        {"alone", [](Case& c) { c.s.fence.armed = false; c.s.leader_until = now - 1h; }, Reason::store_lost_alone},
+        {"the deadline is near", [](Case& c) { c.s.leader_until = now + 1s; }, Reason::store_lost_demoting,
+         Kind::demote},
+        {"alone",
+         [](Case& c) {
+             c.s.fence.armed = false;
+             c.s.leader_until = now - 1h;
+         },
+         Reason::store_lost_alone},
         {"a standby waits", [](Case& c) { c.s.instance.in_recovery = true; }, Reason::store_lost_waiting},
         {"a crashed primary waits for the store while its lease lasts",
          [](Case& c) { c.s.instance.process = ProcessState::stopped; }, Reason::store_lost_waiting},
         {"a demoted primary serves reads",
-         [](Case& c) { c.s.instance.process = ProcessState::stopped; c.s.leader_until = now; }, Reason::store_lost_standby_start, Kind::start_standby},
-        {"paused", [](Case& c) { c.s.settings.pause = true; c.s.leader_until = now; }, Reason::store_lost_waiting},
+         [](Case& c) {
+             c.s.instance.process = ProcessState::stopped;
+             c.s.leader_until = now;
+         },
+         Reason::store_lost_standby_start, Kind::start_standby},
+        {"paused",
+         [](Case& c) {
+             c.s.settings.pause = true;
+             c.s.leader_until = now;
+         },
+         Reason::store_lost_waiting},
     };
     check(+blind, rows);
 }
@@ -659,7 +930,8 @@ TEST(Upstream, IsReadFromTheConnectionUrl) {
     EXPECT_EQ(read("postgres://10.0.0.1:5433/postgres"), (Upstream{"n1", "10.0.0.1", 5433}));
     EXPECT_EQ(read("postgres://[fe80::1]:5433/postgres"), (Upstream{"n1", "fe80::1", 5433}));
     EXPECT_EQ(read("postgres://db1/postgres"), (Upstream{"n1", "db1", 5432}));
-    for (const char* bad : {"", "postgres", "postgres://:5432/x", "postgres://h:0/x", "postgres://h:x/x", "postgres://[fe80::1/x"})
+    for (const char* bad :
+         {"", "postgres", "postgres://:5432/x", "postgres://h:0/x", "postgres://h:x/x", "postgres://[fe80::1/x"})
         EXPECT_FALSE(read(bad)) << bad;
 }
 

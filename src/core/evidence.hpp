@@ -37,11 +37,11 @@ std::string_view name_of(Evidence::Kind kind);
 struct EvidenceInput {
     const LastLeader& last;
     std::string_view me;
-    bool forced = false;                       // an operator's failover request names me
+    bool forced = false;                             // an operator's failover request names me
     const PeerStatus* last_leader_answer = nullptr;  // from this cycle; null: not asked or no answer
-    std::optional<bool> lease_ended;           // from this cycle; nothing: not known
+    std::optional<bool> lease_ended;                 // from this cycle; nothing: not known
     bool running_primary_here = false;
-    Duration life{};                           // the longest a lease of the old leader can have, unless it told of a longer one: max(ttl, 20 s)
+    Duration life{};  // the longest a lease of the old leader can have, unless it told of a longer one: max(ttl, 20 s)
     BootTime now{};
 };
 

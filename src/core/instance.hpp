@@ -15,16 +15,22 @@ namespace castle::core {
 
 // pg_control's "Database cluster state" (src/include/catalog/pg_control.h, enum DBState).
 enum class ControlState {
-    starting_up, shut_down, shut_down_in_recovery, shutting_down, in_crash_recovery, in_archive_recovery, in_production
+    starting_up,
+    shut_down,
+    shut_down_in_recovery,
+    shutting_down,
+    in_crash_recovery,
+    in_archive_recovery,
+    in_production
 };
 
 struct ControlData {
     std::string system_id;
     ControlState state = ControlState::starting_up;
-    Timeline timeline{};       // of the latest checkpoint
-    Lsn checkpoint;            // location of the latest checkpoint record
+    Timeline timeline{};  // of the latest checkpoint
+    Lsn checkpoint;       // location of the latest checkpoint record
     Lsn redo;
-    Lsn min_recovery_end;      // zero: it was a primary
+    Lsn min_recovery_end;  // zero: it was a primary
     Timeline min_recovery_timeline{};
     bool checksums = false;
     bool wal_log_hints = false;
@@ -73,28 +79,28 @@ struct Instance {
     DataDir data = DataDir::empty;
     std::string data_problem;  // in words, when unreadable or foreign
     bool standby_signal = false;
-    bool disk_full = false;    // no room for another WAL segment
+    bool disk_full = false;  // no room for another WAL segment
     std::optional<ControlData> control;
 
     ProcessState process = ProcessState::stopped;
     int postmaster_pid = 0;
-    bool under_fence = false;        // the postmaster is the fence's child (or was adopted by it)
-    bool ended_by_itself = false;    // it ran, and ended without being asked: crashed
-    bool accepting = false;          // answers queries
-    bool in_recovery = true;         // meaningful while running
-    bool read_failed = false;        // the last look at it by SQL did not succeed; older values below
-    BootTime looked_at{};            // when the values below were read
+    bool under_fence = false;           // the postmaster is the fence's child (or was adopted by it)
+    bool ended_by_itself = false;       // it ran, and ended without being asked: crashed
+    bool accepting = false;             // answers queries
+    bool in_recovery = true;            // meaningful while running
+    bool read_failed = false;           // the last look at it by SQL did not succeed; older values below
+    BootTime looked_at{};               // when the values below were read
     std::string postmaster_start_time;  // "2024-08-28 19:39:26.352526+00:00"
     double postmaster_start_epoch = 0;
-    int server_version = 0;          // 150018
+    int server_version = 0;  // 150018
 
     Timeline timeline{};
     Lsn flushed;                     // primary: pg_current_wal_flush_lsn
     Lsn received, replayed;          // standby
     std::string replayed_timestamp;  // empty: null
     bool replay_paused = false;
-    bool streaming = false;          // the WAL receiver is streaming
-    Lsn latest_end;                  // of the upstream, as the WAL receiver last heard
+    bool streaming = false;            // the WAL receiver is streaming
+    Lsn latest_end;                    // of the upstream, as the WAL receiver last heard
     std::optional<Upstream> upstream;  // as configured now (primary_conninfo); its member is not known
     bool has_restore_command = false;
     std::vector<Walsender> walsenders;

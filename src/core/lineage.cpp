@@ -5,14 +5,16 @@
 namespace castle::core {
 namespace {
 
-// After a restart only the store's records tell who led last. Ours is the last word unless the history was written later
-// and names another: every new leader starts a timeline, so a member of another kind that led after us has left its name
-// there.
+// After a restart only the store's records tell who led last. Ours is the last word unless the history was written
+// later and names another: every new leader starts a timeline, so a member of another kind that led after us has left
+// its name there.
 LastLeader from_records(const Cluster& cluster) {
     LastLeader last;
-    const bool has_history = cluster.history && !cluster.history->empty() && !cluster.history->back().new_leader.empty();
-    if (cluster.last_leadership && (!has_history || cluster.history->back().new_leader == cluster.last_leadership->name ||
-                                    cluster.history_modified < cluster.last_leadership->modified)) {
+    const bool has_history =
+        cluster.history && !cluster.history->empty() && !cluster.history->back().new_leader.empty();
+    if (cluster.last_leadership &&
+        (!has_history || cluster.history->back().new_leader == cluster.last_leadership->name ||
+         cluster.history_modified < cluster.last_leadership->modified)) {
         last.name = cluster.last_leadership->name;
         last.epoch = cluster.last_leadership->epoch;
         last.lease = cluster.last_leadership->lease;
@@ -60,7 +62,8 @@ void Lineage::see(const Cluster& cluster, BootTime now) {
     }
     had_record_ = number(cluster.leadership_modified) != 0;
     // What the last leader published may arrive after the key was taken, and once more when it is given back.
-    if (cluster.last_leadership && cluster.last_leadership->name == last_.name && cluster.last_leadership->epoch == last_.epoch) {
+    if (cluster.last_leadership && cluster.last_leadership->name == last_.name &&
+        cluster.last_leadership->epoch == last_.epoch) {
         last_.published = true;
         last_.fence = cluster.last_leadership->fence;
         last_.life = std::max(last_.life, cluster.last_leadership->life);

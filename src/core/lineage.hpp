@@ -11,13 +11,13 @@
 namespace castle::core {
 
 struct LastLeader {
-    std::string name;       // empty: nobody has ever led, as far as the store tells
-    Revision epoch{};       // create revision of the leader key; 0: not seen by us
-    LeaseId lease{};        // that the key was bound to; 0: not known
-    Duration life{};        // of the lease, as last published; 0: not known
+    std::string name;                                  // empty: nobody has ever led, as far as the store tells
+    Revision epoch{};                                  // create revision of the leader key; 0: not seen by us
+    LeaseId lease{};                                   // that the key was bound to; 0: not known
+    Duration life{};                                   // of the lease, as last published; 0: not known
     Leadership::Fence fence = Leadership::Fence::off;  // as last published for that epoch
-    bool published = false;       // `fence` speaks of exactly this leadership
-    bool member_key_gone = false; // its member key is not there either
+    bool published = false;                            // `fence` speaks of exactly this leadership
+    bool member_key_gone = false;                      // its member key is not there either
     bool vanished_alone = false;  // the leader key went while the member key was there: no lapse, whatever came later
     bool seen_leading = false;    // by us; else it is what the store's records tell
     std::string api_url;          // to ask it

@@ -64,7 +64,8 @@ TEST(Lineage, AfterARestartTheStoresRecordsTell) {
 TEST(Lineage, ALongerLifeThanTodaysIsWaitedFor) {
     Lineage lineage;
     Cluster cluster = led_by("n1", 10);
-    cluster.last_leadership = Leadership{.name = "n1", .fence = Leadership::Fence::on, .epoch = Revision{10}, .lease = LeaseId{7}, .life = 40s};
+    cluster.last_leadership = Leadership{
+        .name = "n1", .fence = Leadership::Fence::on, .epoch = Revision{10}, .lease = LeaseId{7}, .life = 40s};
     lineage.see(cluster, BootTime{1s});
     cluster.leader.reset();
     lineage.see(cluster, BootTime{2s});
@@ -88,7 +89,8 @@ TEST(Lineage, ALeadershipBetweenTwoViewsIsNotOverlooked) {
     EXPECT_EQ(lineage.last().unlocked_since, BootTime{9s});
 }
 
-// n1 led, lost its key by hand, led once more under another lease, and then all keys were deleted, the record with them.
+// n1 led, lost its key by hand, led once more under another lease, and then all keys were deleted, the record with
+// them.
 TEST(Lineage, ALeadershipThatADeletionOfAllKeysHidesIsNotOverlooked) {
     Lineage lineage;
     Cluster cluster = led_by("n1", 10);
@@ -140,8 +142,14 @@ TEST(Lineage, AKeyDeletedByHandIsNoLapseEvenIfTheLeaseIsRevokedLater) {
 }
 
 TEST(Evidence, EachKindNeedsWhatItSays) {
-    LastLeader last{.name = "n1", .epoch = Revision{10}, .lease = LeaseId{7}, .fence = Leadership::Fence::on, .published = true,
-                    .member_key_gone = true, .seen_leading = true, .unlocked_since = BootTime{100s}};
+    LastLeader last{.name = "n1",
+                    .epoch = Revision{10},
+                    .lease = LeaseId{7},
+                    .fence = Leadership::Fence::on,
+                    .published = true,
+                    .member_key_gone = true,
+                    .seen_leading = true,
+                    .unlocked_since = BootTime{100s}};
     PeerStatus stopped;
     stopped.answered = stopped.surely_not_primary = true;
     PeerStatus unsure;
@@ -160,19 +168,51 @@ TEST(Evidence, EachKindNeedsWhatItSays) {
     EXPECT_EQ(kind([](auto&, EvidenceInput& in) { in.lease_ended = false; }), "none");
     EXPECT_EQ(kind([](auto&, EvidenceInput& in) { in.lease_ended = std::nullopt; }), "none");
     EXPECT_EQ(kind([](LastLeader& l, auto&) { l.fence = Leadership::Fence::off; }), "none");
-    EXPECT_EQ(kind([](LastLeader& l, EvidenceInput& in) { l.fence = Leadership::Fence::off; in.now = BootTime{9999s}; }), "none");
-    EXPECT_EQ(kind([](LastLeader& l, EvidenceInput& in) { l.fence = Leadership::Fence::off; in.forced = true; }), "forced by an operator");
-    EXPECT_EQ(kind([](LastLeader& l, auto&) { l.fence = Leadership::Fence::released; l.member_key_gone = false; }), "released");
-    EXPECT_EQ(kind([&](auto&, EvidenceInput& in) { in.last_leader_answer = &stopped; in.lease_ended = false; }), "old leader answered");
+    EXPECT_EQ(kind([](LastLeader& l, EvidenceInput& in) {
+                  l.fence = Leadership::Fence::off;
+                  in.now = BootTime{9999s};
+              }),
+              "none");
+    EXPECT_EQ(kind([](LastLeader& l, EvidenceInput& in) {
+                  l.fence = Leadership::Fence::off;
+                  in.forced = true;
+              }),
+              "forced by an operator");
+    EXPECT_EQ(kind([](LastLeader& l, auto&) {
+                  l.fence = Leadership::Fence::released;
+                  l.member_key_gone = false;
+              }),
+              "released");
+    EXPECT_EQ(kind([&](auto&, EvidenceInput& in) {
+                  in.last_leader_answer = &stopped;
+                  in.lease_ended = false;
+              }),
+              "old leader answered");
     EXPECT_EQ(kind([&](auto&, EvidenceInput& in) { in.last_leader_answer = &unsure; }), "none");
-    EXPECT_EQ(kind([](auto&, EvidenceInput& in) { in.lease_ended = false; in.now = BootTime{130s}; }), "waited for its life");
+    EXPECT_EQ(kind([](auto&, EvidenceInput& in) {
+                  in.lease_ended = false;
+                  in.now = BootTime{130s};
+              }),
+              "waited for its life");
     EXPECT_EQ(kind([](LastLeader& l, auto&) { l.name = "n2"; }), "own leadership");
     // All keys were deleted, and we were restarted: somebody may lead whom nothing speaks of.
     const auto nobody = [](LastLeader& l) { l = {.member_key_gone = true, .unlocked_since = BootTime{100s}}; };
-    EXPECT_EQ(kind([&](LastLeader& l, EvidenceInput& in) { nobody(l); in.lease_ended = std::nullopt; }), "none");
-    EXPECT_EQ(kind([&](LastLeader& l, EvidenceInput& in) { nobody(l); in.lease_ended = std::nullopt; in.now = BootTime{130s}; }),
+    EXPECT_EQ(kind([&](LastLeader& l, EvidenceInput& in) {
+                  nobody(l);
+                  in.lease_ended = std::nullopt;
+              }),
+              "none");
+    EXPECT_EQ(kind([&](LastLeader& l, EvidenceInput& in) {
+                  nobody(l);
+                  in.lease_ended = std::nullopt;
+                  in.now = BootTime{130s};
+              }),
               "waited for its life");
-    EXPECT_EQ(kind([&](LastLeader& l, EvidenceInput& in) { nobody(l); in.running_primary_here = true; }), "own leadership");
+    EXPECT_EQ(kind([&](LastLeader& l, EvidenceInput& in) {
+                  nobody(l);
+                  in.running_primary_here = true;
+              }),
+              "own leadership");
 }
 
 }  // namespace

@@ -34,11 +34,14 @@ PeerStatus read_peer_status(std::string name, std::string_view text) {
     const std::uint64_t location = position("location");
     peer.reached = xlog && xlog->is_object();
     peer.in_recovery = !(location > 0 || peer.role == "master" || peer.role == "primary");
-    peer.position = Lsn{location > 0 ? location : std::max(position("received_location"), position("replayed_location"))};
+    peer.position =
+        Lsn{location > 0 ? location : std::max(position("received_location"), position("replayed_location"))};
     if (const json::value* timeline = object.if_contains("timeline"))
         peer.timeline = Timeline{static_cast<std::uint32_t>(as_int(*timeline).value_or(0))};
-    if (const json::value* tags = object.if_contains("tags"); tags && tags->is_object()) peer.tags = read_tags(tags->get_object());
-    if (const json::value* flag = object.if_contains("watchdog_failed")) peer.watchdog_failed = as_bool(*flag).value_or(false);
+    if (const json::value* tags = object.if_contains("tags"); tags && tags->is_object())
+        peer.tags = read_tags(tags->get_object());
+    if (const json::value* flag = object.if_contains("watchdog_failed"))
+        peer.watchdog_failed = as_bool(*flag).value_or(false);
     // Ours say it outright. Of others, a stopped server or a running standby is meant; anything in between is not sure.
     if (const json::value* castle = object.if_contains("castle"); castle && castle->is_object()) {
         const json::value* may_write = castle->get_object().if_contains("may_write");

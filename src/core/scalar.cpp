@@ -23,7 +23,8 @@ std::optional<bool> as_bool(const boost::json::value& value) {
 std::optional<std::int64_t> as_int(const boost::json::value& value) {
     if (value.is_int64()) return value.get_int64();
     if (value.is_uint64())
-        return value.get_uint64() <= INT64_MAX ? std::optional(static_cast<std::int64_t>(value.get_uint64())) : std::nullopt;
+        return value.get_uint64() <= INT64_MAX ? std::optional(static_cast<std::int64_t>(value.get_uint64()))
+                                               : std::nullopt;
     if (value.is_double()) {
         const double number = value.get_double();
         if (std::fabs(number) < 9e18 && std::nearbyint(number) == number) return static_cast<std::int64_t>(number);

@@ -1,9 +1,9 @@
 // Which replication slots a member keeps, how far it may move those that nobody uses, and what to do about the ones it
 // has (contract: "Slots"). Pure.
 //
-// A slot keeps WAL for a standby. Every member that can become the leader keeps one for every other member, not only the
-// leader: whoever takes over then has what the others still need. Where the slot's standby streams from somebody else,
-// the slot is moved along behind it, by what the leader and the member itself say of its progress.
+// A slot keeps WAL for a standby. Every member that can become the leader keeps one for every other member, not only
+// the leader: whoever takes over then has what the others still need. Where the slot's standby streams from somebody
+// else, the slot is moved along behind it, by what the leader and the member itself say of its progress.
 //
 // Permanent logical slots are left alone where they exist; nobody makes or copies them.
 #pragma once
@@ -44,8 +44,8 @@ struct SlotStep {
 std::vector<SlotStep> slot_steps(const SlotWishes& wanted, const std::map<std::string, Slot>& found,
                                  const Settings& settings, bool drop_unknown);
 
-// What the leader publishes: how far the slots of the members and the permanent ones are, and its own position under the
-// name of the slot that the others keep for it.
+// What the leader publishes: how far the slots of the members and the permanent ones are, and its own position under
+// the name of the slot that the others keep for it.
 std::map<std::string, Lsn> published_slots(const SlotWishes& wanted, const Instance& instance, const Settings& settings,
                                            std::string_view me);
 

@@ -23,12 +23,14 @@ struct Slots : testing::Test {
         cluster.members["n5"].tags.replicatefrom = "gone";
         cluster.members["n6"].tags.nostream = true;
         cluster.leader = LeaderKey{.name = "n1", .created = Revision{7}, .lease = {}};
-        cluster.status.slots = {{"n1", Lsn{1000}}, {"n2", Lsn{800}}, {"n3", Lsn{700}}, {"n5", Lsn{600}}, {"away", Lsn{500}}};
+        cluster.status.slots = {
+            {"n1", Lsn{1000}}, {"n2", Lsn{800}}, {"n3", Lsn{700}}, {"n5", Lsn{600}}, {"away", Lsn{500}}};
     }
     SlotWishes wanted(const char* name, bool nofailover = false) const {
         Tags tags = cluster.member(name)->tags;
         tags.nofailover = nofailover;
-        return wanted_slots(cluster, settings, {.name = name, .tags = tags, .leader = cluster.leader && cluster.leader->name == name});
+        return wanted_slots(cluster, settings,
+                            {.name = name, .tags = tags, .leader = cluster.leader && cluster.leader->name == name});
     }
     static std::vector<std::string> names(const SlotWishes& wishes) {
         std::vector<std::string> names;
@@ -176,8 +178,12 @@ TEST_F(Slots, TheLeaderPublishesThoseOfMembersAndThePermanentOnes) {
     instance.slots["n2"] = {.name = "n2", .restart_lsn = Lsn{800}, .confirmed_flush = {}, .plugin = {}, .database = {}};
     instance.slots["other"] = instance.slots["n2"];
     instance.slots["n3"] = {.name = "n3", .restart_lsn = {}, .confirmed_flush = {}, .plugin = {}, .database = {}};
-    instance.slots["lg"] = {
-        .name = "lg", .physical = false, .restart_lsn = Lsn{1}, .confirmed_flush = Lsn{2}, .plugin = {}, .database = {}};
+    instance.slots["lg"] = {.name = "lg",
+                            .physical = false,
+                            .restart_lsn = Lsn{1},
+                            .confirmed_flush = Lsn{2},
+                            .plugin = {},
+                            .database = {}};
     settings.permanent_slots["lg"] = {.kind = PermanentSlot::Kind::logical, .database = "db", .plugin = "p"};
     const auto wishes = wanted("n1");
     using Published = std::map<std::string, Lsn>;

@@ -66,7 +66,8 @@ Result<WallTime> parse_timestamp(std::string_view whole) {
         if (zone_hours < 0 || zone_hours > 15 || zone_minutes < 0 || zone_minutes > 59 || !text.empty()) return bad;
         zone = minutes{(zone_hours * 60 + zone_minutes) * (minus ? -1 : 1)};
     }
-    return WallTime{sys_days{date}.time_since_epoch() + hours{hour} + minutes{minute} + seconds{second} + fraction - zone};
+    return WallTime{sys_days{date}.time_since_epoch() + hours{hour} + minutes{minute} + seconds{second} + fraction -
+                    zone};
 }
 
 std::string iso_utc(WallTime time) {
@@ -76,8 +77,9 @@ std::string iso_utc(WallTime time) {
     const hh_mm_ss clock{time - day};
     char buffer[64];
     std::snprintf(buffer, sizeof buffer, "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
-                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
-                  static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()));
+                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                  static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                  static_cast<int>(clock.seconds().count()));
     std::string text = buffer;
     if (const auto fraction = clock.subseconds().count(); fraction != 0) {
         std::snprintf(buffer, sizeof buffer, ".%06d", static_cast<int>(fraction));

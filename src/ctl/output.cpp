@@ -92,14 +92,10 @@ std::string json_line(const boost::json::value& value) {
 std::string print(const Grid& grid, const PrintOptions& options) {
     switch (options.format) {
         case Format::pretty:
-        case Format::topology:
-            return drawn(grid);
-        case Format::tsv:
-            return tsv(grid, options.delimiter);
-        case Format::json:
-            return json_line(as_objects(grid, options.omit_empty)) + "\n";
-        case Format::yaml:
-            return config::yaml_text(as_objects(grid, options.omit_empty)) + "\n";
+        case Format::topology: return drawn(grid);
+        case Format::tsv: return tsv(grid, options.delimiter);
+        case Format::json: return json_line(as_objects(grid, options.omit_empty)) + "\n";
+        case Format::yaml: return config::yaml_text(as_objects(grid, options.omit_empty)) + "\n";
     }
     return {};
 }

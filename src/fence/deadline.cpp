@@ -15,48 +15,30 @@ constexpr Duration look_again = std::chrono::seconds{1};
 
 std::string_view name_of(Answer answer) {
     switch (answer) {
-        case Answer::ok:
-            return "ok";
-        case Answer::not_armed:
-            return "not armed";
-        case Answer::stale_epoch:
-            return "armed for another leadership";
-        case Answer::too_late:
-            return "the deadline has passed";
-        case Answer::too_far:
-            return "the deadline is more than a day ahead";
-        case Answer::firing:
-            return "the server is being killed";
-        case Answer::server_running:
-            return "a server is running";
-        case Answer::no_server:
-            return "no server is running";
-        case Answer::ending:
-            return "the fence is ending";
-        case Answer::locked:
-            return "another fence guards this data directory";
-        case Answer::unsupported:
-            return "the fence does not know this command";
-        case Answer::malformed:
-            return "the fence did not understand the command";
-        case Answer::denied:
-            return "not permitted";
-        case Answer::failed:
-            return "failed";
+        case Answer::ok: return "ok";
+        case Answer::not_armed: return "not armed";
+        case Answer::stale_epoch: return "armed for another leadership";
+        case Answer::too_late: return "the deadline has passed";
+        case Answer::too_far: return "the deadline is more than a day ahead";
+        case Answer::firing: return "the server is being killed";
+        case Answer::server_running: return "a server is running";
+        case Answer::no_server: return "no server is running";
+        case Answer::ending: return "the fence is ending";
+        case Answer::locked: return "another fence guards this data directory";
+        case Answer::unsupported: return "the fence does not know this command";
+        case Answer::malformed: return "the fence did not understand the command";
+        case Answer::denied: return "not permitted";
+        case Answer::failed: return "failed";
     }
     return "unknown answer";
 }
 
 std::string_view name_of(Phase phase) {
     switch (phase) {
-        case Phase::gone:
-            return "gone";
-        case Phase::attached:
-            return "attached";
-        case Phase::armed:
-            return "armed";
-        case Phase::fired:
-            return "fired";
+        case Phase::gone: return "gone";
+        case Phase::attached: return "attached";
+        case Phase::armed: return "armed";
+        case Phase::fired: return "fired";
     }
     return "unknown phase";
 }

@@ -208,8 +208,7 @@ TEST(Deadline, FiresExactlyAtTheLastDeadlineItAccepted) {
                     outcome = deadline.disarm(now);
                     if (outcome.answer == Answer::ok && before.phase != Phase::fired) accepted.reset();
                     break;
-                default:
-                    outcome = deadline.tick(now);
+                default: outcome = deadline.tick(now);
             }
             if (outcome.action == Action::kill) {
                 RC_ASSERT(before.phase == Phase::armed);

@@ -1,7 +1,7 @@
 // What the agent remembers of a guarded server, so that it can end all of it when the fence has died: the parent-death
 // signal is a SIGQUIT, which PostgreSQL's processes may take seconds to obey, and which what they ran does not know.
-// Without a cgroup, a program that the server ran and that outlived its parent cannot be told from a stranger's any more:
-// it is left alone.
+// Without a cgroup, a program that the server ran and that outlived its parent cannot be told from a stranger's any
+// more: it is left alone.
 #pragma once
 
 #include <string>

@@ -141,12 +141,9 @@ pid_t fork_quietly(const Plan& plan) {
 Error describe(const Trouble& trouble, const SpawnOptions& options) {
     const std::string why = ": " + errno_text(trouble.error);
     switch (trouble.stage) {
-        case Stage::user:
-            return {Errc::denied, "run " + options.argv[0] + " as user " + options.run_as->name + why};
-        case Stage::directory:
-            return {Errc::failed, "run " + options.argv[0] + " in " + options.cwd + why};
-        case Stage::program:
-            break;
+        case Stage::user: return {Errc::denied, "run " + options.argv[0] + " as user " + options.run_as->name + why};
+        case Stage::directory: return {Errc::failed, "run " + options.argv[0] + " in " + options.cwd + why};
+        case Stage::program: break;
     }
     const Errc code = trouble.error == ENOENT ? Errc::not_found : trouble.error == EACCES ? Errc::denied : Errc::failed;
     return {code, "run " + options.argv[0] + why};

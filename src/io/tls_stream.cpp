@@ -89,17 +89,13 @@ Status TlsStream::prepare(const std::string& host, bool as_client) {
 TlsStream::Step TlsStream::step_after(int result) {
     const int system_error = errno;
     switch (SSL_get_error(ssl_.get(), result)) {
-        case SSL_ERROR_WANT_READ:
-            return Step::want_read;
-        case SSL_ERROR_WANT_WRITE:
-            return Step::want_write;
-        case SSL_ERROR_ZERO_RETURN:
-            return Step::ended;
+        case SSL_ERROR_WANT_READ: return Step::want_read;
+        case SSL_ERROR_WANT_WRITE: return Step::want_write;
+        case SSL_ERROR_ZERO_RETURN: return Step::ended;
         case SSL_ERROR_SYSCALL:
             failure_ = system_error ? errno_text(system_error) : "the peer closed the connection";
             break;
-        default:
-            failure_ = openssl_errors();
+        default: failure_ = openssl_errors();
     }
     usable_ = false;
     ERR_clear_error();

@@ -84,7 +84,8 @@ std::optional<io::BasicAuth> peer_auth(const config::Local& local) {
 
 class Program {
 public:
-    Program(io::Loop& loop, Log& log, std::optional<std::string> path, const config::Variables& variables, config::Local local)
+    Program(io::Loop& loop, Log& log, std::optional<std::string> path, const config::Variables& variables,
+            config::Local local)
         : loop_(loop), log_(log), path_(std::move(path)), variables_(variables), local_(std::move(local)) {}
 
     Task<agent::Agent::Exit> run();
@@ -97,7 +98,8 @@ private:
     Task<Status> take_up();
     void on_signal(int number);
     void tell_mistakes(const config::Local& local) {
-        for (const config::Mistake& mistake : local.document.mistakes) log_.write(ports::Level::warning, mistake.text());
+        for (const config::Mistake& mistake : local.document.mistakes)
+            log_.write(ports::Level::warning, mistake.text());
         for (const std::string& warning : local.tags.warnings) log_.write(ports::Level::warning, warning);
         for (const std::string& warning : postgresql_warnings(local)) log_.write(ports::Level::warning, warning);
     }
@@ -130,7 +132,9 @@ agent::Options Program::options_for_agent() const {
 
 Task<Status> Program::assemble() {
     CASTLE_CO_TRY(store_, dcs::make_store(loop_, local_));
-    CASTLE_CO_TRY(auto tls, co_await loop_.on_worker([options = api::member_tls_options(local_)] { return io::TlsContext::client(options); }));
+    CASTLE_CO_TRY(auto tls, co_await loop_.on_worker([options = api::member_tls_options(local_)] {
+        return io::TlsContext::client(options);
+    }));
     peers_ = std::make_unique<api::HttpPeers>(loop_, std::move(tls), peer_auth(local_));
     postgres::InstanceOptions options = instance_options(local_, start_dir_);
     if (local_.castle.fence) {
@@ -139,13 +143,15 @@ Task<Status> Program::assemble() {
         launcher_ = std::make_unique<postgres::FenceLauncher>(loop_, *client);
         on_fence_ = client->changed().subscribe([this, fence = client.get()] {
             if (!fence->replaced() || !agent_) return;
-            log_.write(ports::Level::critical, "another agent has taken over this member's fence; ending, and leaving the server to it");
+            log_.write(ports::Level::critical,
+                       "another agent has taken over this member's fence; ending, and leaving the server to it");
             replaced_ = true;
             agent_->leave();
         });
         fence_ = std::move(client);
     } else {
-        log_.write(ports::Level::warning, "castle.fence is off: a primary whose agent hangs or dies lives on beside its successor");
+        log_.write(ports::Level::warning,
+                   "castle.fence is off: a primary whose agent hangs or dies lives on beside its successor");
         launcher_ = std::make_unique<postgres::ProcessLauncher>(loop_);
         fence_ = std::make_unique<NoFence>();
     }
@@ -155,11 +161,13 @@ Task<Status> Program::assemble() {
     co_return Done{};
 }
 
-// The REST interface listens only when the name has been found free: whoever asks this address gets an answer from then on.
+// The REST interface listens only when the name has been found free: whoever asks this address gets an answer from then
+// on.
 Task<Status> Program::listen() {
     rest_ = std::make_unique<api::Rest>(loop_, clock_, *agent_, log_);
     rest_->configure(local_.restapi);
-    CASTLE_CO_TRY(rest_server_, co_await api::RestServer::start(loop_, *rest_, local_.restapi, loop_.now() + Duration{5000}));
+    CASTLE_CO_TRY(rest_server_,
+                  co_await api::RestServer::start(loop_, *rest_, local_.restapi, loop_.now() + Duration{5000}));
     systemd::ready();
     co_return Done{};
 }
@@ -168,17 +176,22 @@ Task<Status> Program::listen() {
 Task<> Program::reload() {
     systemd::reloading();
     const Status reloaded = co_await take_up();
-    if (!reloaded) log_.write(ports::Level::error, "reload: " + reloaded.error().message + "; the running configuration is unchanged");
+    if (!reloaded)
+        log_.write(ports::Level::error,
+                   "reload: " + reloaded.error().message + "; the running configuration is unchanged");
     systemd::ready();
 }
 
 Task<Status> Program::take_up() {
     CASTLE_CO_TRY(config::Local loaded, load(path_, variables_));
-    CASTLE_CO_TRY(auto tls, co_await loop_.on_worker([options = api::member_tls_options(loaded)] { return io::TlsContext::client(options); }));
+    CASTLE_CO_TRY(auto tls, co_await loop_.on_worker([options = api::member_tls_options(loaded)] {
+        return io::TlsContext::client(options);
+    }));
     if (rest_server_) CASTLE_CO_CHECK(co_await rest_server_->reconfigure(loaded.restapi, loop_.now() + Duration{5000}));
     tell_mistakes(loaded);
     local_ = std::move(loaded);
-    if (auto configured = log_.configure(local_.log); !configured) log_.write(ports::Level::error, configured.error().message);
+    if (auto configured = log_.configure(local_.log); !configured)
+        log_.write(ports::Level::error, configured.error().message);
     peers_->set_tls(std::move(tls));
     if (rest_) rest_->configure(local_.restapi);
     server_->take_options(instance_options(local_, start_dir_));
@@ -195,9 +208,7 @@ void Program::on_signal(int number) {
             log_.write(ports::Level::info, "executing the program anew");
             agent_->leave();
             break;
-        default:
-            systemd::stopping();
-            agent_->stop();
+        default: systemd::stopping(); agent_->stop();
     }
 }
 

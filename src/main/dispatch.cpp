@@ -47,14 +47,19 @@ more
 `pgcastle COMMAND --help` tells the rest.
 )";
 
-std::vector<std::string> rest(int argc, char** argv, int from) { return {argv + std::min(from, argc), argv + argc}; }
+std::vector<std::string> rest(int argc, char** argv, int from) {
+    return {argv + std::min(from, argc), argv + argc};
+}
 
 int validate(const std::vector<std::string>& arguments) {
     config::ValidateCommand command;
     for (const std::string& argument : arguments) {
-        if (argument == "--print" || argument == "-p") command.print = true;
-        else if (argument == "--ignore-listen-port" || argument == "-i") command.options.ignore_listen_port = true;
-        else if (argument != "--validate-config") command.path = argument;
+        if (argument == "--print" || argument == "-p")
+            command.print = true;
+        else if (argument == "--ignore-listen-port" || argument == "-i")
+            command.options.ignore_listen_port = true;
+        else if (argument != "--validate-config")
+            command.path = argument;
     }
     const auto variables = config::take_environment();
     config::MachineProbe probe;
@@ -69,9 +74,11 @@ int as_agent(const std::vector<std::string>& arguments, char** argv) {
     if (std::ranges::find(arguments, "--validate-config") != arguments.end()) return validate(arguments);
     if (arguments.empty()) return run_agent(std::nullopt, argv);
     if (arguments.size() > 1 || arguments[0].starts_with("-")) {
-        std::fputs("usage: pgcastle agent [FILE]\n\nRuns the agent with the configuration FILE (a file, or a directory of .yml files).\n"
-                   "Without FILE the configuration comes from PATRONI_CONFIGURATION, or from PATRONI_* variables alone.\n",
-                   arguments[0] == "--help" ? stdout : stderr);
+        std::fputs(
+            "usage: pgcastle agent [FILE]\n\nRuns the agent with the configuration FILE (a file, or a directory of "
+            ".yml files).\n"
+            "Without FILE the configuration comes from PATRONI_CONFIGURATION, or from PATRONI_* variables alone.\n",
+            arguments[0] == "--help" ? stdout : stderr);
         return arguments[0] == "--help" ? 0 : 2;
     }
     return run_agent(arguments[0], argv);

@@ -30,8 +30,8 @@ std::shared_ptr<spdlog::sinks::sink> make_sink(const config::Log& settings) {
         sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
     } else {
         const std::string path = settings.dir + "/patroni.log";
-        sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(path, static_cast<std::size_t>(settings.file_size),
-                                                                      static_cast<std::size_t>(settings.file_num));
+        sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
+            path, static_cast<std::size_t>(settings.file_size), static_cast<std::size_t>(settings.file_num));
         if (settings.mode) chmod(path.c_str(), static_cast<mode_t>(*settings.mode));
     }
     sink->set_pattern("%v");
@@ -60,8 +60,10 @@ Status Log::configure(const config::Log& settings) {
         auto sink = make_sink(settings);
         const std::lock_guard lock(impl_->mutex);
         if (!impl_->pool)
-            impl_->pool = std::make_shared<spdlog::details::thread_pool>(static_cast<std::size_t>(std::max<std::int64_t>(settings.max_queue_size, 100)), 1);
-        impl_->logger = std::make_shared<spdlog::async_logger>("pgcastle", std::move(sink), impl_->pool, spdlog::async_overflow_policy::overrun_oldest);
+            impl_->pool = std::make_shared<spdlog::details::thread_pool>(
+                static_cast<std::size_t>(std::max<std::int64_t>(settings.max_queue_size, 100)), 1);
+        impl_->logger = std::make_shared<spdlog::async_logger>("pgcastle", std::move(sink), impl_->pool,
+                                                               spdlog::async_overflow_policy::overrun_oldest);
         impl_->logger->set_level(spdlog::level::trace);
         impl_->logger->flush_on(spdlog::level::trace);
         impl_->settings = settings;
@@ -75,7 +77,8 @@ Status Log::configure(const config::Log& settings) {
 void Log::write(ports::Level level, std::string_view text) {
     const std::lock_guard lock(impl_->mutex);
     if (level < impl_->least) return;
-    if (impl_->settings.deduplicate_heartbeat_logs && level == ports::Level::info && text.find("no action. I am (") != text.npos) {
+    if (impl_->settings.deduplicate_heartbeat_logs && level == ports::Level::info &&
+        text.find("no action. I am (") != text.npos) {
         if (impl_->last_heartbeat == text) return;
         impl_->last_heartbeat = text;
     }

@@ -1,5 +1,5 @@
-// The log: Journal over spdlog, in the layout that Patroni's users know ("2026-01-01 10:00:00,123 INFO: ...") or JSON, to
-// standard error or to rotated files.
+// The log: Journal over spdlog, in the layout that Patroni's users know ("2026-01-01 10:00:00,123 INFO: ...") or JSON,
+// to standard error or to rotated files.
 //
 // Writing is done by a thread of its own with a bounded queue: a full disk or a pipe that nobody reads delays no cycle;
 // the oldest lines are lost then. Any thread may write.

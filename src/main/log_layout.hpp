@@ -17,8 +17,8 @@ struct LogRecord {
     int process = 0;
 };
 
-std::string_view python_name(ports::Level level);                     // "INFO", "WARNING", ...
-ports::Level level_from_python(std::string_view name);                // unknown: info
+std::string_view python_name(ports::Level level);                           // "INFO", "WARNING", ...
+ports::Level level_from_python(std::string_view name);                      // unknown: info
 std::string lay_out(const config::Log& settings, const LogRecord& record);  // without the line's end
 
 }  // namespace castle

@@ -8,7 +8,8 @@
 namespace castle {
 namespace {
 
-const LogRecord record{ports::Level::warning, "no action. I am (n1), the leader with the lock", WallTime{std::chrono::microseconds{1'700'000'000'123'456}}, 42};
+const LogRecord record{ports::Level::warning, "no action. I am (n1), the leader with the lock",
+                       WallTime{std::chrono::microseconds{1'700'000'000'123'456}}, 42};
 
 struct LogLayout : ::testing::Test {
     void SetUp() override {
@@ -26,7 +27,8 @@ TEST_F(LogLayout, TheLevelStandsAtColumn24) {
 
 TEST_F(LogLayout, PythonsFieldsAndWidthsAreUnderstood) {
     settings.format = "%(levelname)-9s|%(process)5d|%(name)s|100%%|%(nosuch)s %(message)s";
-    EXPECT_EQ(lay_out(settings, record), "WARNING  |   42|pgcastle|100%|%(nosuch)s no action. I am (n1), the leader with the lock");
+    EXPECT_EQ(lay_out(settings, record),
+              "WARNING  |   42|pgcastle|100%|%(nosuch)s no action. I am (n1), the leader with the lock");
     settings.format = "%(asctime)s";
     settings.dateformat = "%H.%M";
     EXPECT_EQ(lay_out(settings, record), "22.13");
@@ -44,9 +46,12 @@ TEST_F(LogLayout, ALineStaysALineAndUtf8) {
 TEST_F(LogLayout, JsonHasTheFieldsAskedFor) {
     settings.type = config::Log::Type::json;
     settings.static_fields = {{"app", "db"}};
-    EXPECT_EQ(lay_out(settings, record), R"({"asctime":"2023-11-14 22:13:20,123","levelname":"WARNING","message":"no action. I am (n1), the leader with the lock","app":"db"})");
+    EXPECT_EQ(
+        lay_out(settings, record),
+        R"({"asctime":"2023-11-14 22:13:20,123","levelname":"WARNING","message":"no action. I am (n1), the leader with the lock","app":"db"})");
     settings.format_fields = {"message", {{"levelname", "severity"}}};
-    EXPECT_EQ(lay_out(settings, record), R"({"message":"no action. I am (n1), the leader with the lock","severity":"WARNING","app":"db"})");
+    EXPECT_EQ(lay_out(settings, record),
+              R"({"message":"no action. I am (n1), the leader with the lock","severity":"WARNING","app":"db"})");
 }
 
 }  // namespace

@@ -14,7 +14,9 @@ constexpr std::pair<ServerRole, Role> roles[] = {{ServerRole::primary, Role::pri
                                                  {ServerRole::replica, Role::replica},
                                                  {ServerRole::standby_leader, Role::standby_leader}};
 
-postgres::Credentials credentials(const config::Login& login) { return {login.username, login.password, login.options}; }
+postgres::Credentials credentials(const config::Login& login) {
+    return {login.username, login.password, login.options};
+}
 
 config::EffectivePostgresql effective(const config::Document& document, const std::string& dynamic_json) {
     auto dynamic = config::parse_dynamic(dynamic_json.empty() ? "{}" : dynamic_json);
@@ -44,12 +46,14 @@ postgres::Policy policy(const config::Document& document, const std::string& dyn
     for (const config::ReplicaMethod& method : from.create_replica_methods) {
         policy.create_replica_methods.push_back(method.name);
         if (!method.built_in())
-            policy.replica_methods[method.name] = {method.command, method.keep_data, method.no_params, method.no_leader, method.options};
+            policy.replica_methods[method.name] = {method.command, method.keep_data, method.no_params, method.no_leader,
+                                                   method.options};
     }
     const config::Callbacks& callbacks = from.callbacks;
-    for (const auto& [name, command] : {std::pair{"on_start", callbacks.on_start}, std::pair{"on_stop", callbacks.on_stop},
-                                        std::pair{"on_restart", callbacks.on_restart}, std::pair{"on_reload", callbacks.on_reload},
-                                        std::pair{"on_role_change", callbacks.on_role_change}})
+    for (const auto& [name, command] :
+         {std::pair{"on_start", callbacks.on_start}, std::pair{"on_stop", callbacks.on_stop},
+          std::pair{"on_restart", callbacks.on_restart}, std::pair{"on_reload", callbacks.on_reload},
+          std::pair{"on_role_change", callbacks.on_role_change}})
         if (!command.empty()) policy.callbacks[name] = command;
     policy.pre_promote = from.pre_promote;
     policy.before_stop = from.before_stop;
@@ -76,7 +80,8 @@ agent::Options agent_options(const config::Local& local) {
     options.name = local.name;
     options.scope = local.scope;
     options.conn_url = "postgres://" + postgresql.connect_address.text() + "/" + postgresql.database;
-    if (postgresql.proxy_address) options.proxy_url = "postgres://" + *postgresql.proxy_address + "/" + postgresql.database;
+    if (postgresql.proxy_address)
+        options.proxy_url = "postgres://" + *postgresql.proxy_address + "/" + postgresql.database;
     options.api_url = local.restapi.url();
     options.tags = local.tags.shown;
     options.can_bootstrap = local.document.data.contains("bootstrap");
@@ -85,8 +90,8 @@ agent::Options agent_options(const config::Local& local) {
     options.watchdog = local.watchdog;
     options.rejoin = [document = local.document](const std::string& dynamic_json) {
         const config::Postgresql from = effective(document, dynamic_json).postgresql;
-        return agent::Rejoin{from.use_pg_rewind,
-                             from.remove_data_directory_on_rewind_failure || from.remove_data_directory_on_diverged_timelines};
+        return agent::Rejoin{from.use_pg_rewind, from.remove_data_directory_on_rewind_failure ||
+                                                     from.remove_data_directory_on_diverged_timelines};
     };
     return options;
 }
@@ -131,7 +136,9 @@ postgres::InstanceOptions instance_options(const config::Local& local, std::stri
         }
     }
     options.start_dir = std::move(start_dir);
-    options.policy = [document = local.document](const std::string& dynamic_json) { return policy(document, dynamic_json); };
+    options.policy = [document = local.document](const std::string& dynamic_json) {
+        return policy(document, dynamic_json);
+    };
     return options;
 }
 

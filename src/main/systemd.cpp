@@ -34,10 +34,16 @@ void take_socket() {
     unsetenv("NOTIFY_SOCKET");
 }
 
-std::string socket() { return path; }
+std::string socket() {
+    return path;
+}
 
-void ready() { notify("READY=1"); }
-void stopping() { notify("STOPPING=1"); }
+void ready() {
+    notify("READY=1");
+}
+void stopping() {
+    notify("STOPPING=1");
+}
 void reloading() {
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);

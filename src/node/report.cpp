@@ -33,12 +33,9 @@ PartReport part_from(const json::object& object) {
 
 std::string_view name_of(PartState state) {
     switch (state) {
-        case PartState::waiting:
-            return "waiting";
-        case PartState::running:
-            return "running";
-        case PartState::restarting:
-            break;
+        case PartState::waiting: return "waiting";
+        case PartState::running: return "running";
+        case PartState::restarting: break;
     }
     return "restarting";
 }

@@ -30,9 +30,9 @@ public:
     virtual std::shared_ptr<const core::AgentView> view() const = 0;
     // Notified when view() has been replaced.
     virtual Signal& view_changed() = 0;
-    // Looks at the server again if the positions in view() of a standby are older than `age_max`, and returns when view()
-    // tells the new ones, or soon if the server does not answer. Members elect by these answers. However many ask, there
-    // is one look at a time.
+    // Looks at the server again if the positions in view() of a standby are older than `age_max`, and returns when
+    // view() tells the new ones, or soon if the server does not answer. Members elect by these answers. However many
+    // ask, there is one look at a time.
     virtual Task<> refresh(Duration age_max) = 0;
 
     // The store, read afresh; and written, as core::KeyWrite says.

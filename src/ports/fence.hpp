@@ -26,8 +26,8 @@ public:
     virtual Task<Status> extend(Revision epoch, BootTime until) = 0;
     // Kills the server's whole tree now, and answers when it is confirmed gone.
     virtual Task<Status> fire() = 0;
-    // The hardware watchdog, which the fence holds open and pings whenever the deadline moves. It is closed properly here,
-    // and after a confirmed kill; otherwise it stays armed.
+    // The hardware watchdog, which the fence holds open and pings whenever the deadline moves. It is closed properly
+    // here, and after a confirmed kill; otherwise it stays armed.
     virtual Task<Status> check_watchdog(std::string device) = 0;  // may it be opened?
     // Answers with the timeout that it took. Once more: another timeout.
     virtual Task<Result<Duration>> open_watchdog(std::string device, std::string driver, Duration timeout) = 0;

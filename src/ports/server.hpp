@@ -46,8 +46,8 @@ public:
     virtual Task<Status> start_standby(std::optional<core::Upstream> upstream, CancelToken cancel) = 0;
     // Points a running standby at another upstream, without restart where the version allows it.
     virtual Task<Status> follow(std::optional<core::Upstream> upstream) = 0;
-    // Lets a standby go on that has paused. One whose settings are lower than its primary's ends itself then (PostgreSQL
-    // 14 and later); its next start gives it what it needs.
+    // Lets a standby go on that has paused. One whose settings are lower than its primary's ends itself then
+    // (PostgreSQL 14 and later); its next start gives it what it needs.
     virtual Task<Status> resume_replay() = 0;
     // Runs the user's pre_promote command, if there is one. An error: the promotion must not happen.
     virtual Task<Status> pre_promote(BootTime deadline, CancelToken cancel) = 0;
@@ -55,12 +55,13 @@ public:
     // greater: lower ones may have been used by members whose WAL this server has never seen.
     virtual Task<Status> promote(Timeline at_least, CancelToken cancel) = 0;
     // Ends the server. While it shuts down, view().control and changed() tell how far it is. Escalates to immediate
-    // and kill when `deadline` passes. Before a fast stop of a running server the user's before_stop command runs, for at
-    // most half of that time.
+    // and kill when `deadline` passes. Before a fast stop of a running server the user's before_stop command runs, for
+    // at most half of that time.
     virtual Task<Status> stop(StopMode mode, BootTime deadline) = 0;
 
     virtual Task<Status> checkpoint(BootTime deadline) = 0;
-    // The end of the last valid WAL record of a server that is stopped, or still recovers from its crash: what it may have acknowledged lies before it.
+    // The end of the last valid WAL record of a server that is stopped, or still recovers from its crash: what it may
+    // have acknowledged lies before it.
     virtual Task<Result<Lsn>> last_record(BootTime deadline) = 0;
     // Applies the dynamic configuration: rewrites files, reloads; changes that need a restart show in
     // view().pending_restart. `role_primary`: which role's parameters apply.

@@ -24,8 +24,8 @@ struct Claim {
 struct Renewal {
     enum class Leadership { not_asked, confirmed, lost };
     LeaseId lease{};
-    Duration life{};  // what the store granted this lease
-    BootTime sent{};  // when the keep-alive (or the grant) that counts was sent
+    Duration life{};     // what the store granted this lease
+    BootTime sent{};     // when the keep-alive (or the grant) that counts was sent
     bool fresh = false;  // a new lease: leased keys other than the leader key must be written again
     Leadership leadership = Leadership::not_asked;
 };
@@ -47,10 +47,10 @@ public:
     // from renew(); Errc::not_found: that lease is gone (nothing was written).
     virtual Task<Result<Revision>> write(std::vector<core::KeyWrite> writes, BootTime deadline) = 0;
 
-    // Prolongs this node's lease, or takes a new one of `life` if there is none, the old one is gone, or `life` changed.
-    // With a claim: then finds the leader key with that name, create revision and our lease in a transaction sent
-    // after the answer, both answers of the same raft term; if the lease is a fresh one made for a changed
-    // `life`, the key is moved under it. Leadership::lost: the key is surely not ours any more.
+    // Prolongs this node's lease, or takes a new one of `life` if there is none, the old one is gone, or `life`
+    // changed. With a claim: then finds the leader key with that name, create revision and our lease in a transaction
+    // sent after the answer, both answers of the same raft term; if the lease is a fresh one made for a changed `life`,
+    // the key is moved under it. Leadership::lost: the key is surely not ours any more.
     virtual Task<Result<Renewal>> renew(Duration life, std::optional<Claim> claim, BootTime deadline) = 0;
 
     // Takes over a lease that this node held before its agent was restarted (found on its member key).

@@ -213,7 +213,8 @@ DataDirState read_data_dir(const std::string& data_dir, Timeline timeline) {
     }
     state.kind = DataDir::present;
     read_history(data_dir, timeline, state);
-    state.disk_full = is_full(data_dir, state.control->wal_segment_bytes) || is_full(data_dir + "/pg_wal", state.control->wal_segment_bytes);
+    state.disk_full = is_full(data_dir, state.control->wal_segment_bytes) ||
+                      is_full(data_dir + "/pg_wal", state.control->wal_segment_bytes);
     return state;
 }
 

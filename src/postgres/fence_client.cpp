@@ -36,27 +36,19 @@ BootTime fence_now() {
 
 Status status_of(const FenceAnswer& answer) {
     switch (answer.answer) {
-        case Answer::ok:
-            return Done{};
+        case Answer::ok: return Done{};
         case Answer::not_armed:
         case Answer::stale_epoch:
         case Answer::server_running:
-        case Answer::locked:
-            return Error{Errc::conflict, answer.why};
-        case Answer::too_late:
-            return Error{Errc::timed_out, answer.why};
-        case Answer::no_server:
-            return Error{Errc::not_found, answer.why};
+        case Answer::locked: return Error{Errc::conflict, answer.why};
+        case Answer::too_late: return Error{Errc::timed_out, answer.why};
+        case Answer::no_server: return Error{Errc::not_found, answer.why};
         case Answer::firing:
-        case Answer::ending:
-            return Error{Errc::unavailable, answer.why};
-        case Answer::denied:
-            return Error{Errc::denied, answer.why};
+        case Answer::ending: return Error{Errc::unavailable, answer.why};
+        case Answer::denied: return Error{Errc::denied, answer.why};
         case Answer::too_far:
-        case Answer::malformed:
-            return Error{Errc::invalid, answer.why};
-        default:
-            return Error{Errc::failed, answer.why};
+        case Answer::malformed: return Error{Errc::invalid, answer.why};
+        default: return Error{Errc::failed, answer.why};
     }
 }
 

@@ -66,7 +66,8 @@ std::string wrong_major(const Site& site, int major) {
     const std::string where = program ? program->substr(0, program->rfind('/')) : site.options.bin_dir;
     return "the data directory " + site.options.data_dir + " belongs to PostgreSQL " + std::to_string(major) +
            ", but the programs in " + where + " are version " + std::to_string(site.version.major()) +
-           "; correct postgresql.bin_dir and restart the agent, run pg_upgrade, or move the directory away to have this "
+           "; correct postgresql.bin_dir and restart the agent, run pg_upgrade, or move the directory away to have "
+           "this "
            "member cloned anew";
 }
 

@@ -114,9 +114,9 @@ private:
     Signal changed_;
     Signal::Subscription on_process_;
     ConnectionPtr monitor_;
-    std::string read_problem_;       // as it was told last
+    std::string read_problem_;                // as it was told last
     std::vector<std::string> slot_problems_;  // the same
-    bool asked_in_recovery_ = true;  // what the present server itself has answered last
+    bool asked_in_recovery_ = true;           // what the present server itself has answered last
     bool looking_ = false;
     Signal looked_;
     std::map<std::string, CancelSource> callbacks_running_;

@@ -120,7 +120,8 @@ Task<Result<ports::Server::Divergence>> Instance::compare(core::Upstream source,
 
 Task<Result<Lsn>> Instance::last_record(BootTime deadline) {
     co_await process_.refresh(deadline);
-    // While it recovers from a crash it writes no WAL; and if it is through a moment from now, the answer is only too far.
+    // While it recovers from a crash it writes no WAL; and if it is through a moment from now, the answer is only too
+    // far.
     if (process_.state() == core::ProcessState::running) co_return Error{Errc::conflict, "PostgreSQL runs"};
     const auto& control = process_.files().control;
     if (!control) co_return Error{Errc::failed, "there is no control file"};
@@ -187,8 +188,9 @@ Task<Status> Instance::rewind(core::Upstream source, CancelToken cancel) {
     if (!rehearsed) co_return std::move(rehearsed).error().in("pg_rewind");
     if (!rehearsed->ok()) co_return Error{Errc::failed, "pg_rewind: " + rehearsed->reason()};
     if ((rehearsed->output + rehearsed->errors).find("on the same timeline") != std::string::npos)
-        co_return Error{Errc::invalid, "pg_rewind compares timelines only, and finds the same one on both sides; WAL that "
-                                       "the primary has lost goes away by a new copy"};
+        co_return Error{Errc::invalid,
+                        "pg_rewind compares timelines only, and finds the same one on both sides; WAL that "
+                        "the primary has lost goes away by a new copy"};
 
     CASTLE_CO_CHECK(co_await writer_.back_up());
     auto marked = mark.set(site_.owner());

@@ -27,7 +27,8 @@ Status reserve_timelines(const std::string& pg_wal, Timeline from, Timeline at_l
         char name[32];
         std::snprintf(name, sizeof name, "/%08X.history", tli);
         if (file_exists(pg_wal + name)) continue;
-        CASTLE_CHECK(write_file(pg_wal + name, "# begun by another member; not part of the history of this server\n", 0600, owner));
+        CASTLE_CHECK(write_file(pg_wal + name, "# begun by another member; not part of the history of this server\n",
+                                0600, owner));
     }
     return Done{};
 }
@@ -158,7 +159,8 @@ Task<Status> Instance::promote(Timeline at_least, CancelToken cancel) {
     const auto& control = process_.files().control;
     if (control && control->state != wire::ControlData::State::in_production) {
         const std::string trigger = site_.options.data_dir + "/promote";
-        auto job = [trigger, pg_wal = site_.options.data_dir + "/pg_wal", mine = view_.timeline, at_least, owner = site_.owner()]() -> Status {
+        auto job = [trigger, pg_wal = site_.options.data_dir + "/pg_wal", mine = view_.timeline, at_least,
+                    owner = site_.owner()]() -> Status {
             CASTLE_CHECK(reserve_timelines(pg_wal, mine, at_least, owner));
             return write_file(trigger, "", 0600, owner);
         };

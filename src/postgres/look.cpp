@@ -130,8 +130,8 @@ Result<std::vector<std::string>> apply_look(const Rows& rows, core::Instance& in
         for (const Timeline other : {instance.control->timeline, instance.control->min_recovery_timeline})
             if (number(other) > number(known)) known = other;
     }
-    // Without a WAL receiver the server does not tell which timeline it replays, and the control file lags behind. What it
-    // has said before still holds: a standby that lost its upstream must not look older than the others in a race.
+    // Without a WAL receiver the server does not tell which timeline it replays, and the control file lags behind. What
+    // it has said before still holds: a standby that lost its upstream must not look older than the others in a race.
     if (instance.in_recovery && number(instance.timeline) > number(known)) known = instance.timeline;
     if (number(known) != 0) instance.timeline = known;
     instance.upstream = upstream_of(rows.text(0, 13));

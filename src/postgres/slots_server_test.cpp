@@ -11,7 +11,9 @@ Lsn lsn(Node& node, const std::string& expression) {
     return value ? *value : Lsn{};
 }
 
-void write_some(Node& node) { ASSERT_EQ(node.sql("CREATE TABLE IF NOT EXISTS t (i int); INSERT INTO t VALUES (1)"), ""); }
+void write_some(Node& node) {
+    ASSERT_EQ(node.sql("CREATE TABLE IF NOT EXISTS t (i int); INSERT INTO t VALUES (1)"), "");
+}
 
 TEST(Slots, AStandbyKeepsWalForAnotherMemberAndMovesTheSlotNoFurtherThanItHasReplayed) {
     World world;
@@ -60,8 +62,9 @@ TEST(Slots, ThoseThatServeNobodyAnyMoreAreMadeAnew) {
     ASSERT_OK(two.open());
     ASSERT_OK(world.run(two.instance->clone(one.address(), {})));
     ASSERT_OK(world.run(two.instance->start_standby(one.address(), {})));
-    ASSERT_TRUE(one.eventually([&] { return one.view().slots.at("two").active && one.view().slots.at("two").holds_xmin; }))
-        << world.journal.all;
+    ASSERT_TRUE(one.eventually([&] {
+        return one.view().slots.at("two").active && one.view().slots.at("two").holds_xmin;
+    })) << world.journal.all;
     ASSERT_OK(two.stop());
     ASSERT_TRUE(one.eventually([&] { return !one.view().slots.at("two").active; }));
 

@@ -59,8 +59,14 @@ TEST(Divergence, EachRule) {
     };
     const Row rows[] = {
         {"same timeline", {Timeline{3}, Lsn{9000}, true, {}}, Timeline{3}, Divergence::none},
-        {"same timeline, and more WAL than the primary", {Timeline{3}, Lsn{9501}, false, {}}, Timeline{3}, Divergence::diverged},
-        {"... to the end of its last record", {Timeline{3}, Lsn{9400}, true, Lsn{9501}}, Timeline{3}, Divergence::diverged},
+        {"same timeline, and more WAL than the primary",
+         {Timeline{3}, Lsn{9501}, false, {}},
+         Timeline{3},
+         Divergence::diverged},
+        {"... to the end of its last record",
+         {Timeline{3}, Lsn{9400}, true, Lsn{9501}},
+         Timeline{3},
+         Divergence::diverged},
         {"... as much as the primary", {Timeline{3}, Lsn{9500}, false, {}}, Timeline{3}, Divergence::none},
         {"we are on a later one", {Timeline{4}, Lsn{1}, false, {}}, Timeline{3}, Divergence::diverged},
         {"never on ours", {Timeline{2}, Lsn{1}, false, {}}, Timeline{3}, Divergence::none},

@@ -13,7 +13,8 @@ bool is_condition(Fault fault) {
 Chaos::Chaos(Sim& sim, Random random) : sim_(sim), random_(random), pace_(random_.between(500ms, 8s)) {
     const unsigned density = static_cast<unsigned>(random_.between(150, 900));
     for (std::size_t kind = 0; kind < fault_kinds; ++kind)
-        if (!is_condition(static_cast<Fault>(kind)) && random_.chance(density)) kinds_.push_back(static_cast<Fault>(kind));
+        if (!is_condition(static_cast<Fault>(kind)) && random_.chance(density))
+            kinds_.push_back(static_cast<Fault>(kind));
     if (kinds_.empty()) kinds_.push_back(Fault::server_crash);
 }
 
@@ -77,9 +78,7 @@ void Chaos::strike(Fault fault) {
             network.duplicated_per_mille += 100;
             world.note("net", "messages are duplicated");
             return lasting(shortly, [&network] { network.duplicated_per_mille -= 100; });
-        case Fault::partition_all:
-            sim_.isolate(node);
-            return lasting(shortly, [this, &node] { sim_.rejoin(node); });
+        case Fault::partition_all: sim_.isolate(node); return lasting(shortly, [this, &node] { sim_.rejoin(node); });
         case Fault::partition_one_way: {
             const bool outward = random_.chance(500);
             sim_.cut_one_way(node, outward);
@@ -92,9 +91,7 @@ void Chaos::strike(Fault fault) {
             sim_.cut_from_peers(node);
             return lasting(shortly, [this, &node] { sim_.mend_to_peers(node); });
         case Fault::agent_crash: return sim_.crash_agent(node, about(10ms, 10s));
-        case Fault::agent_freeze:
-            sim_.freeze(node);
-            return lasting(shortly, [this, &node] { sim_.thaw(node); });
+        case Fault::agent_freeze: sim_.freeze(node); return lasting(shortly, [this, &node] { sim_.thaw(node); });
         case Fault::agent_reexec: return sim_.reexec_agent(node);
         case Fault::agent_stop: return sim_.stop_agent(node, about(100ms, 15s));
         case Fault::server_crash: return sim_.crash_server(node);
@@ -115,9 +112,7 @@ void Chaos::strike(Fault fault) {
         case Fault::slow_disk:
             sim_.slow_disk(node, true);
             return lasting(shortly, [this, &node] { sim_.slow_disk(node, false); });
-        case Fault::store_leader_change:
-            world.count(fault);
-            return store.elect();
+        case Fault::store_leader_change: world.count(fault); return store.elect();
         case Fault::store_stale_leader:
             world.count(fault);
             return store.depose_unnoticed(std::min(shortly, ends_ - sim_.now()));

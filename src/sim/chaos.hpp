@@ -22,7 +22,9 @@ private:
     void strike(Fault fault);
     void lasting(Duration time, std::function<void()> heal);
     void heal_all();
-    Node& any() { return sim_.node(static_cast<int>(random_.below(static_cast<std::uint64_t>(sim_.options().members)))); }
+    Node& any() {
+        return sim_.node(static_cast<int>(random_.below(static_cast<std::uint64_t>(sim_.options().members))));
+    }
     Node& likely_leader();  // the leader more often than not
     Duration about(Duration low, Duration high) { return random_.between(low, high); }
 

@@ -57,7 +57,9 @@ void Checker::new_primary(Postgres& server) {
             writes.pop_back();  // reported once
         }
         // A server whose clocks stood still acknowledges what nobody can keep: that is not promised.
-        if (too_old && !clocks_stopped_) violate("more is lost on " + server.name() + " than maximum_lag_on_failover and what was written after the last published position");
+        if (too_old && !clocks_stopped_)
+            violate("more is lost on " + server.name() +
+                    " than maximum_lag_on_failover and what was written after the last published position");
         lost_ += lost;
         world_.note(server.name(), "lacks %1 acknowledged writes", {static_cast<std::int64_t>(lost)});
         if (synchronous_)
@@ -68,9 +70,12 @@ void Checker::new_primary(Postgres& server) {
 void Checker::acknowledged(Postgres& server, std::uint32_t, const Branch& branch, Lsn end) {
     ++acknowledged_count_;
     if (acknowledged_.empty() || acknowledged_.back().first != &branch) {
-        const auto found = std::ranges::find(acknowledged_, &branch, &std::pair<const Branch*, std::vector<Acknowledged>>::first);
-        if (found != acknowledged_.end()) std::rotate(found, found + 1, acknowledged_.end());
-        else acknowledged_.push_back({&branch, {}});
+        const auto found =
+            std::ranges::find(acknowledged_, &branch, &std::pair<const Branch*, std::vector<Acknowledged>>::first);
+        if (found != acknowledged_.end())
+            std::rotate(found, found + 1, acknowledged_.end());
+        else
+            acknowledged_.push_back({&branch, {}});
     }
     acknowledged_.back().second.push_back({end, world_.now()});
     if (excused(server.name())) return;

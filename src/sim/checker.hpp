@@ -16,15 +16,16 @@ struct Violation {
 
 class Checker {
 public:
-    Checker(World& world, StoreService& store, bool synchronous) : world_(world), store_(store), synchronous_(synchronous) {}
+    Checker(World& world, StoreService& store, bool synchronous)
+        : world_(world), store_(store), synchronous_(synchronous) {}
 
     void watch(Node& node) { nodes_.push_back(&node); }
     std::uint32_t next_write() { return ++writes_; }
 
     void server_changed(Postgres& server);
     void acknowledged(Postgres& server, std::uint32_t write, const Branch& branch, Lsn end);
-    // The clocks of this node stood still: nothing is promised of it until the server that ran has ended, and the deadline
-    // that was in force and the lease, counted by those clocks, have passed.
+    // The clocks of this node stood still: nothing is promised of it until the server that ran has ended, and the
+    // deadline that was in force and the lease, counted by those clocks, have passed.
     void excuse(Node& node);
     // Somebody asked for another leader: whoever is promoted for it need not be close behind.
     void asked_for() { asked_for_ = true; }

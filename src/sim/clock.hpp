@@ -17,7 +17,8 @@ public:
 
     BootTime boot(BootTime world) const { return BootTime{shown_} + elapsed(world); }
     fence::RawTime raw(BootTime world) const {
-        return fence::RawTime{(boot(world) - BootTime{}) - suspended_ - (suspended_since_ ? elapsed_since_suspend(world) : Duration{})};
+        return fence::RawTime{(boot(world) - BootTime{}) - suspended_ -
+                              (suspended_since_ ? elapsed_since_suspend(world) : Duration{})};
     }
     fence::Instant instant(BootTime world) const { return {boot(world), raw(world)}; }
 

@@ -48,15 +48,44 @@ enum class Fault : std::uint8_t {
 
 constexpr std::size_t fault_kinds = static_cast<std::size_t>(Fault::count_);
 
-constexpr std::array<std::string_view, fault_kinds> fault_names{
-    "message delayed", "message lost", "message duplicated", "partition: all", "partition: one way",
-    "partition: from store", "partition: from peers", "agent crash", "agent freeze", "agent re-exec", "agent stop",
-    "server crash", "server freeze", "fence crash", "host crash", "host freeze", "host suspend", "clock stop",
-    "clock drift", "slow disk", "store leader change", "store stale leader", "store server down", "store outage",
-    "store slow", "watch cut", "lease expired", "lease revoked", "leader key deleted", "member key deleted",
-    "leader and member deleted", "prefix deleted", "switchover", "configuration change"};
+constexpr std::array<std::string_view, fault_kinds> fault_names{"message delayed",
+                                                                "message lost",
+                                                                "message duplicated",
+                                                                "partition: all",
+                                                                "partition: one way",
+                                                                "partition: from store",
+                                                                "partition: from peers",
+                                                                "agent crash",
+                                                                "agent freeze",
+                                                                "agent re-exec",
+                                                                "agent stop",
+                                                                "server crash",
+                                                                "server freeze",
+                                                                "fence crash",
+                                                                "host crash",
+                                                                "host freeze",
+                                                                "host suspend",
+                                                                "clock stop",
+                                                                "clock drift",
+                                                                "slow disk",
+                                                                "store leader change",
+                                                                "store stale leader",
+                                                                "store server down",
+                                                                "store outage",
+                                                                "store slow",
+                                                                "watch cut",
+                                                                "lease expired",
+                                                                "lease revoked",
+                                                                "leader key deleted",
+                                                                "member key deleted",
+                                                                "leader and member deleted",
+                                                                "prefix deleted",
+                                                                "switchover",
+                                                                "configuration change"};
 
-constexpr std::string_view name_of(Fault fault) { return fault_names[static_cast<std::size_t>(fault)]; }
+constexpr std::string_view name_of(Fault fault) {
+    return fault_names[static_cast<std::size_t>(fault)];
+}
 
 using FaultCounts = std::array<std::uint64_t, fault_kinds>;
 

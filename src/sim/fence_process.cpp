@@ -31,10 +31,18 @@ void FenceProcess::thaw() {
     carry_out(logic_.tick(now()));
 }
 
-Answer FenceProcess::arm(Revision epoch, BootTime until) { return carry_out(logic_.arm(now(), epoch, until)); }
-Answer FenceProcess::extend(Revision epoch, BootTime until) { return carry_out(logic_.extend(now(), epoch, until)); }
-Answer FenceProcess::disarm() { return carry_out(logic_.disarm(now())); }
-Answer FenceProcess::kill() { return carry_out(logic_.kill(now())); }
+Answer FenceProcess::arm(Revision epoch, BootTime until) {
+    return carry_out(logic_.arm(now(), epoch, until));
+}
+Answer FenceProcess::extend(Revision epoch, BootTime until) {
+    return carry_out(logic_.extend(now(), epoch, until));
+}
+Answer FenceProcess::disarm() {
+    return carry_out(logic_.disarm(now()));
+}
+Answer FenceProcess::kill() {
+    return carry_out(logic_.kill(now()));
+}
 
 Answer FenceProcess::start_server() {
     if (const Answer answer = logic_.may_start(); answer != Answer::ok) return answer;
@@ -53,7 +61,8 @@ void FenceProcess::server_changed() {
 
 Answer FenceProcess::carry_out(fence::Outcome outcome) {
     if (outcome.action == fence::Action::ping_watchdog)
-        world_.note(server_.name(), "fence: deadline in %1 ms for epoch %2", {(logic_.state().deadline - now().boot).count(), number(logic_.state().epoch)});
+        world_.note(server_.name(), "fence: deadline in %1 ms for epoch %2",
+                    {(logic_.state().deadline - now().boot).count(), number(logic_.state().epoch)});
     if (outcome.action == fence::Action::kill) {
         world_.note(server_.name(), "fence fires");
         kill_server();

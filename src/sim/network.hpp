@@ -11,11 +11,14 @@
 namespace castle::sim {
 
 enum class HostId : int {};
-constexpr int index(HostId host) { return static_cast<int>(host); }
+constexpr int index(HostId host) {
+    return static_cast<int>(host);
+}
 
 class Network {
 public:
-    explicit Network(World& world, int hosts) : world_(world), hosts_(hosts), cuts_(static_cast<std::size_t>(hosts * hosts), 0) {}
+    explicit Network(World& world, int hosts)
+        : world_(world), hosts_(hosts), cuts_(static_cast<std::size_t>(hosts * hosts), 0) {}
 
     // Runs `work` in the world when the message arrives; perhaps never.
     void send(HostId from, HostId to, std::function<void()> work);

@@ -42,7 +42,9 @@ Task<> tell(Program& program, std::function<void(const core::PeerStatus&)> answe
 
 struct Node::Agent {
     Agent(Node& node, World& world, Network& network)
-        : world(world), process(std::make_shared<Process>(node.clock_, world.now())), clock(*process),
+        : world(world),
+          process(std::make_shared<Process>(node.clock_, world.now())),
+          clock(*process),
           journal(world, node.name_),
           store(world, network, node.around_.store, process, node.host_),
           server(node.around_.servers, node.server_, node.fence_, process, node.around_.synchronous),
@@ -67,23 +69,28 @@ struct Node::Agent {
 };
 
 Node::Node(Surroundings around, HostId host, std::string name, int clock_ppm, Duration clock_offset)
-    : around_(std::move(around)), world_(around_.servers.world), host_(host), name_(std::move(name)),
-      clock_(clock_ppm, clock_offset), server_(around_.servers, host, name_),
+    : around_(std::move(around)),
+      world_(around_.servers.world),
+      host_(host),
+      name_(std::move(name)),
+      clock_(clock_ppm, clock_offset),
+      server_(around_.servers, host, name_),
       fence_(world_, clock_, server_, [this] { fence_changed(); }) {
     client();
 }
 Node::~Node() = default;
 
-SimStore* Node::store() { return agent_ ? &agent_->store : nullptr; }
+SimStore* Node::store() {
+    return agent_ ? &agent_->store : nullptr;
+}
 
 void Node::start_agent() {
     if (agent_ || !up_) return;
     rest_ = restart_delay;
     agent_ = std::make_unique<Agent>(*this, world_, around_.servers.network);
     agent_->process->frozen = agent_freezes_ > 0;
-    agent_->scope.spawn(live(*agent_->program, [this, agent = ++agents_] {
-        world_.after(0ms, [this, agent] { agent_ended(agent); });
-    }));
+    agent_->scope.spawn(live(*agent_->program,
+                             [this, agent = ++agents_] { world_.after(0ms, [this, agent] { agent_ended(agent); }); }));
     world_.note(name_, "agent starts");
 }
 
@@ -107,8 +114,12 @@ void Node::end_agent(Duration rest, void (Program::*how)()) {
     agent_->process->deliver(world_.now(), [program = agent_->program.get(), how] { (program->*how)(); });
     world_.after(stop_limit, [this, agent = agents_] { agent_ended(agent); });
 }
-void Node::stop_agent(Duration rest) { end_agent(rest, &Program::stop); }
-void Node::reexec_agent(Duration rest) { end_agent(rest, &Program::leave); }
+void Node::stop_agent(Duration rest) {
+    end_agent(rest, &Program::stop);
+}
+void Node::reexec_agent(Duration rest) {
+    end_agent(rest, &Program::leave);
+}
 
 void Node::ask_agent(std::function<void(core::PeerStatus)> answer) {
     if (!agent_) return answer({});  // connection refused
@@ -151,8 +162,10 @@ void Node::thaw_host() {
     if (--host_freezes_ == 0) fence_.thaw();
     // The fence runs first (real-time priority, locked memory). If its deadline has passed meanwhile, its signals are
     // there before any backend is back in user mode.
-    if (fence_.alive() && fence_.state().phase == fence::Phase::fired) world_.after(50ms, [this] { thaw_server(); });
-    else thaw_server();
+    if (fence_.alive() && fence_.state().phase == fence::Phase::fired)
+        world_.after(50ms, [this] { thaw_server(); });
+    else
+        thaw_server();
     thaw_agent();
 }
 

@@ -31,8 +31,10 @@ void Postgres::later(Duration delay, std::function<void()> work) {
 }
 
 void Postgres::within(std::function<void()> work) {
-    if (frozen_) held_.push_back(std::move(work));
-    else work();
+    if (frozen_)
+        held_.push_back(std::move(work));
+    else
+        work();
 }
 
 void Postgres::freeze() {
@@ -84,8 +86,8 @@ void Postgres::ready() {
     connect();
 }
 
-// Crash recovery on the same timeline is over. If anybody else has written on this timeline beyond what we have, the log
-// forks here without PostgreSQL being able to tell.
+// Crash recovery on the same timeline is over. If anybody else has written on this timeline beyond what we have, the
+// log forks here without PostgreSQL being able to tell.
 void Postgres::ready_as_primary() {
     if (disk.wal.branch->end > disk.wal.end) {
         disk.wal.branch = &around_.wal.begin(disk.wal.branch->timeline, disk.wal.end, disk.wal.branch);
@@ -109,7 +111,8 @@ void Postgres::ready_as_primary() {
 void Postgres::promote(Timeline at_least) {
     if (!running() || !in_recovery_ || promoting_) return;
     promoting_ = true;
-    later(world_.random().between(30ms, 400ms) + disk_latency() + slow_start, [this, at_least] { finish_promotion(at_least); });
+    later(world_.random().between(30ms, 400ms) + disk_latency() + slow_start,
+          [this, at_least] { finish_promotion(at_least); });
 }
 
 void Postgres::finish_promotion(Timeline at_least) {

@@ -1,9 +1,10 @@
 // One simulated PostgreSQL: a data directory that outlives everything, and a server process that comes and goes.
 //
-// What it knows of the real one: WAL that is written and then flushed, crash recovery that keeps what was flushed, timelines
-// and their switch points, a control file that lags behind a promotion until the checkpoint, streaming to standbys with
-// receive, flush and replay positions, commits that wait for named standbys, a fast stop that writes its shutdown
-// checkpoint and then drains the WAL senders. It knows nothing of agents: whoever calls it may be gone before it is done.
+// What it knows of the real one: WAL that is written and then flushed, crash recovery that keeps what was flushed,
+// timelines and their switch points, a control file that lags behind a promotion until the checkpoint, streaming to
+// standbys with receive, flush and replay positions, commits that wait for named standbys, a fast stop that writes its
+// shutdown checkpoint and then drains the WAL senders. It knows nothing of agents: whoever calls it may be gone before
+// it is done.
 #pragma once
 
 #include <deque>
@@ -70,7 +71,9 @@ public:
     Lsn replayed() const { return replayed_; }
     bool streaming() const { return receiver_.connected; }
     Lsn latest_end() const { return receiver_.latest_end; }
-    const std::optional<core::Upstream>& following() const { return following_; }  // as it was told, or found at its start
+    const std::optional<core::Upstream>& following() const {
+        return following_;
+    }                                                      // as it was told, or found at its start
     Lsn confirmed() const { return receiver_.confirmed; }  // what the upstream knows to be flushed here
     Lsn sent() const { return receiver_.sent; }
     // The standby may believe in a connection whose other end is gone; the sender never does.
@@ -83,7 +86,7 @@ public:
     void stop_fast();
     void stop_now(bool by_itself = false);  // immediate, or killed: nothing more is written or said
     void crash() { stop_now(true); }
-    void follow();   // reads the upstream that is on disk now
+    void follow();  // reads the upstream that is on disk now
     void request_checkpoint();
     bool checkpointing() const { return checkpointing_; }
 

@@ -9,7 +9,9 @@ namespace castle::sim {
 
 class Process {
 public:
-    explicit Process(const HostClock& clock, BootTime world) : clock_(clock) { executor_.advance_to(clock.boot(world)); }
+    explicit Process(const HostClock& clock, BootTime world) : clock_(clock) {
+        executor_.advance_to(clock.boot(world));
+    }
 
     Executor& executor() { return executor_; }
     BootTime local(BootTime world) const { return clock_.boot(world); }

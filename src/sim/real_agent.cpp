@@ -9,7 +9,8 @@ namespace {
 class RealAgent final : public Program {
 public:
     RealAgent(const Ports& ports, agent::Options options)
-        : agent_({ports.executor, ports.clock, ports.store, ports.server, ports.fence, ports.peers, ports.journal}, std::move(options)) {}
+        : agent_({ports.executor, ports.clock, ports.store, ports.server, ports.fence, ports.peers, ports.journal},
+                 std::move(options)) {}
 
     Task<> run() override { co_await agent_.run(); }
     void stop() override { agent_.stop(); }
@@ -31,12 +32,13 @@ private:
 
 std::string dynamic_config(Duration ttl, Duration loop_wait, Duration retry_timeout, Duration race_backoff) {
     const auto seconds = [](Duration duration) { return std::to_string(duration.count() / 1000); };
-    return R"({"ttl":)" + seconds(ttl) + R"(,"loop_wait":)" + seconds(loop_wait) + R"(,"retry_timeout":)" + seconds(retry_timeout) +
-           R"(,"primary_race_backoff":)" + seconds(race_backoff) + "}";
+    return R"({"ttl":)" + seconds(ttl) + R"(,"loop_wait":)" + seconds(loop_wait) + R"(,"retry_timeout":)" +
+           seconds(retry_timeout) + R"(,"primary_race_backoff":)" + seconds(race_backoff) + "}";
 }
 
 MakeProgram real_agent(const Options& options) {
-    const std::string dynamic = dynamic_config(options.ttl, options.loop_wait, options.retry_timeout, options.race_backoff);
+    const std::string dynamic =
+        dynamic_config(options.ttl, options.loop_wait, options.retry_timeout, options.race_backoff);
     return [dynamic](const Ports& ports) -> std::unique_ptr<Program> {
         agent::Options local;
         local.name = ports.name;

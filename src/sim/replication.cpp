@@ -1,13 +1,14 @@
-// Streaming between simulated servers: the WAL receiver of a standby and the WAL senders of its upstream. One message is
-// under way on a connection at a time; it says how far the upstream has flushed, and its answer how far the standby has.
+// Streaming between simulated servers: the WAL receiver of a standby and the WAL senders of its upstream. One message
+// is under way on a connection at a time; it says how far the upstream has flushed, and its answer how far the standby
+// has.
 #include "sim/postgres.hpp"
 
 namespace castle::sim {
 namespace {
 
-constexpr Duration retry_interval = 1s;    // wal_retrieve_retry_interval
-constexpr Duration silence_limit = 10s;    // wal_receiver_timeout, wal_sender_timeout
-constexpr Duration look_interval = 1s;     // lost messages are sent again
+constexpr Duration retry_interval = 1s;  // wal_retrieve_retry_interval
+constexpr Duration silence_limit = 10s;  // wal_receiver_timeout, wal_sender_timeout
+constexpr Duration look_interval = 1s;   // lost messages are sent again
 
 }  // namespace
 
@@ -43,9 +44,10 @@ void Postgres::connect() {
         !around_.network.open_both(host_, upstream->host_))
         return retry_connect();
     if (const Offer offer = upstream->offer(disk.wal); offer != Offer::yes) {
-        world_.note(name_, offer == Offer::behind   ? "cannot stream: the upstream is on an older timeline"
-                           : offer == Offer::forked ? "cannot stream: the upstream's history left mine before my position"
-                                                    : "cannot stream: the same timeline has other content there");
+        world_.note(name_, offer == Offer::behind ? "cannot stream: the upstream is on an older timeline"
+                           : offer == Offer::forked
+                               ? "cannot stream: the upstream's history left mine before my position"
+                               : "cannot stream: the same timeline has other content there");
         return retry_connect();
     }
     receiver_.from = upstream;
@@ -68,8 +70,10 @@ void Postgres::disconnect(std::string_view why) {
     receiver_.connected = false;
     ++receiver_.connection;
     changed();
-    // The sender notices at once or, if the way is cut, when its own limit passes; a stop that waits for it goes on then.
-    world_.after(around_.network.open(host_, upstream->host_) ? 1ms : silence_limit, [upstream] { upstream->check_drained(); });
+    // The sender notices at once or, if the way is cut, when its own limit passes; a stop that waits for it goes on
+    // then.
+    world_.after(around_.network.open(host_, upstream->host_) ? 1ms : silence_limit,
+                 [upstream] { upstream->check_drained(); });
     retry_connect();
 }
 
@@ -82,7 +86,8 @@ void Postgres::watch_connection(std::uint64_t connection) {
         const bool alive = open && !frozen_ && !upstream.frozen_;
         if (alive && !receiver_.in_flight) receiver_.last_heard = world_.now();
         if (world_.now() - receiver_.last_heard >= silence_limit) return disconnect("nothing heard from the upstream");
-        if (alive && receiver_.in_flight && world_.now() - receiver_.last_heard > look_interval) upstream.send_to(*this);
+        if (alive && receiver_.in_flight && world_.now() - receiver_.last_heard > look_interval)
+            upstream.send_to(*this);
         watch_connection(connection);
     });
 }
@@ -92,10 +97,11 @@ void Postgres::send_to(Postgres& standby) {
     Receiver& link = standby.receiver_;
     link.in_flight = true;
     link.sent = disk.wal.end;
-    around_.network.send(host_, standby.host_, [&standby, connection = link.connection, tip = disk.wal.branch, end = disk.wal.end] {
-        if (standby.receiver_.connection == connection && standby.receiver_.connected)
-            standby.within([&standby, connection, tip, end] { standby.receive(connection, tip, end); });
-    });
+    around_.network.send(
+        host_, standby.host_, [&standby, connection = link.connection, tip = disk.wal.branch, end = disk.wal.end] {
+            if (standby.receiver_.connection == connection && standby.receiver_.connected)
+                standby.within([&standby, connection, tip, end] { standby.receive(connection, tip, end); });
+        });
 }
 
 void Postgres::receive(std::uint64_t connection, Branch* tip, Lsn end) {
@@ -121,7 +127,8 @@ void Postgres::received_until(std::uint64_t connection, WalPosition position) {
     around_.network.send(host_, upstream->host_, [upstream, this, connection, end = position.end] {
         upstream->within([upstream, this, connection, end] { upstream->heard_from(*this, connection, end); });
     });
-    if (news) flushed_more();  // to those that stream from us; two that stream from each other have nothing to tell for ever
+    if (news)
+        flushed_more();  // to those that stream from us; two that stream from each other have nothing to tell for ever
 }
 
 void Postgres::heard_from(Postgres& standby, std::uint64_t connection, Lsn flushed) {

@@ -12,11 +12,14 @@ std::function<void(const std::string&)> Sim::on_failure = [](const std::string& 
 };
 
 Sim::Sim(std::uint64_t seed, Options options)
-    : options_(std::move(options)), seed_(seed), world_(seed, options_.print),
+    : options_(std::move(options)),
+      seed_(seed),
+      world_(seed, options_.print),
       network_(world_, options_.members + StoreService::servers),
       store_(world_, HostId{options_.members},
              static_cast<int>(world_.random().between(-options_.clock_ppm_max, options_.clock_ppm_max))),
-      around_{world_, network_, wal_, {}, {}, {}, {}}, checker_(world_, store_, options_.synchronous) {
+      around_{world_, network_, wal_, {}, {}, {}, {}},
+      checker_(world_, store_, options_.synchronous) {
     if (!options_.program) options_.program = real_agent(options_);
     around_.changed = [this](Postgres& server) {
         nodes_[static_cast<std::size_t>(index(server.host()))]->server_changed();
@@ -52,7 +55,9 @@ Sim::Sim(std::uint64_t seed, Options options)
         world_.after(world_.random().between(1ms, 800ms), [node = node.get()] { node->start_agent(); });
 }
 
-Sim::~Sim() { finish(); }
+Sim::~Sim() {
+    finish();
+}
 
 void Sim::finish() {
     for (const auto& node : nodes_) node->crash_agent();
@@ -126,7 +131,8 @@ void Sim::isolate(Node& node) {
 }
 void Sim::rejoin(Node& node) {
     world_.note(node.name(), "is no more cut off");
-    each_link(node, true, true, [this](HostId me, HostId other) { network_.mend(me, other), network_.mend(other, me); });
+    each_link(node, true, true,
+              [this](HostId me, HostId other) { network_.mend(me, other), network_.mend(other, me); });
 }
 void Sim::cut_from_store(Node& node) {
     world_.count(Fault::partition_from_store);
@@ -135,7 +141,8 @@ void Sim::cut_from_store(Node& node) {
 }
 void Sim::mend_to_store(Node& node) {
     world_.note(node.name(), "sees the store again");
-    each_link(node, true, false, [this](HostId me, HostId other) { network_.mend(me, other), network_.mend(other, me); });
+    each_link(node, true, false,
+              [this](HostId me, HostId other) { network_.mend(me, other), network_.mend(other, me); });
 }
 void Sim::cut_from_peers(Node& node) {
     world_.count(Fault::partition_from_peers);
@@ -144,16 +151,19 @@ void Sim::cut_from_peers(Node& node) {
 }
 void Sim::mend_to_peers(Node& node) {
     world_.note(node.name(), "sees the other members again");
-    each_link(node, false, true, [this](HostId me, HostId other) { network_.mend(me, other), network_.mend(other, me); });
+    each_link(node, false, true,
+              [this](HostId me, HostId other) { network_.mend(me, other), network_.mend(other, me); });
 }
 void Sim::cut_one_way(Node& node, bool outward) {
     world_.count(Fault::partition_one_way);
     world_.note(node.name(), outward ? "is not heard any more" : "hears nobody any more");
-    each_link(node, true, true, [&](HostId me, HostId other) { outward ? network_.cut(me, other) : network_.cut(other, me); });
+    each_link(node, true, true,
+              [&](HostId me, HostId other) { outward ? network_.cut(me, other) : network_.cut(other, me); });
 }
 void Sim::mend_one_way(Node& node, bool outward) {
     world_.note(node.name(), outward ? "is heard again" : "hears again");
-    each_link(node, true, true, [&](HostId me, HostId other) { outward ? network_.mend(me, other) : network_.mend(other, me); });
+    each_link(node, true, true,
+              [&](HostId me, HostId other) { outward ? network_.mend(me, other) : network_.mend(other, me); });
 }
 
 void Sim::freeze(Node& node) {
@@ -264,13 +274,14 @@ void Sim::change_config(Duration ttl, Duration loop_wait, Duration retry_timeout
     if (!store_.key("config")) return;
     world_.count(Fault::config_change);
     store_.put("config", dynamic_config(ttl, loop_wait, retry_timeout, options_.race_backoff));
-    world_.note("ctl", "ttl %1, loop_wait %2, retry_timeout %3", {ttl.count() / 1000, loop_wait.count() / 1000, retry_timeout.count() / 1000});
+    world_.note("ctl", "ttl %1, loop_wait %2, retry_timeout %3",
+                {ttl.count() / 1000, loop_wait.count() / 1000, retry_timeout.count() / 1000});
 }
 
 void Sim::expect(bool condition, const std::string& what) {
     if (condition) return;
-    on_failure("seed " + std::to_string(seed_) + ": at " + std::to_string(world_.now().time_since_epoch().count()) + " ms: " + what +
-               "\nrepeat it with: pgcastle simulate --seed " + std::to_string(seed_) + " --trace");
+    on_failure("seed " + std::to_string(seed_) + ": at " + std::to_string(world_.now().time_since_epoch().count()) +
+               " ms: " + what + "\nrepeat it with: pgcastle simulate --seed " + std::to_string(seed_) + " --trace");
 }
 void Sim::expect_no_violation() {
     for (const Violation& violation : checker_.violations()) expect(false, violation.text);

@@ -17,9 +17,11 @@ struct Options {
     Duration ttl = 20s, loop_wait = 5s, retry_timeout = 5s;
     Duration race_backoff = 0s;
     std::FILE* print = nullptr;
-    MakeProgram program;       // nothing: the real agent
+    MakeProgram program;  // nothing: the real agent
 };
-inline Options members(int count) { return {.members = count}; }
+inline Options members(int count) {
+    return {.members = count};
+}
 
 class Sim {
 public:
@@ -32,13 +34,13 @@ public:
 
     Node& node(int number) { return *nodes_[static_cast<std::size_t>(number)]; }
     std::vector<Node*> nodes();
-    Node& leader();                      // who holds the lock; there must be one
+    Node& leader();  // who holds the lock; there must be one
     Node* leader_or_null();
-    Node& follower(int number = 0);      // the others, in order
-    bool healthy() const;                // one primary, which holds the lock, and every other member streams from it
+    Node& follower(int number = 0);  // the others, in order
+    bool healthy() const;            // one primary, which holds the lock, and every other member streams from it
 
     // What can be done to it. Each is counted as the fault it is.
-    void freeze(Node& node);             // the agent only
+    void freeze(Node& node);  // the agent only
     void thaw(Node& node);
     void crash_agent(Node& node, Duration restarted_after = 2s);
     void stop_agent(Node& node, Duration started_after = 10s);
@@ -48,14 +50,14 @@ public:
     void crash_host(Node& node, Duration booted_after = 10s);
     void freeze_server(Node& node);
     void thaw_server(Node& node);
-    void freeze_host(Node& node);        // all processes; the clocks run on
+    void freeze_host(Node& node);  // all processes; the clocks run on
     void thaw_host(Node& node);
-    bool suspend_host(Node& node);       // it sleeps: boot time runs on, raw time does not. False: already so, or paused
+    bool suspend_host(Node& node);  // it sleeps: boot time runs on, raw time does not. False: already so, or paused
     void resume_host(Node& node);
-    bool stop_clock(Node& node);         // the virtual machine is paused
+    bool stop_clock(Node& node);  // the virtual machine is paused
     void go_on(Node& node);
     void slow_disk(Node& node, bool slow);
-    void isolate(Node& node);            // from everybody
+    void isolate(Node& node);  // from everybody
     void rejoin(Node& node);
     void cut_from_store(Node& node);
     void mend_to_store(Node& node);

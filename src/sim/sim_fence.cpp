@@ -15,8 +15,10 @@ SimFence::SimFence(World& world, FenceProcess& fence, std::shared_ptr<Process> p
 
 void SimFence::keep_one_running() {
     world_.after(world_.random().between(10ms, 60ms), [self = self_] {
-        if (*self && !(*self)->process_->frozen) (*self)->fence_.start();
-        else if (*self) (*self)->keep_one_running();
+        if (*self && !(*self)->process_->frozen)
+            (*self)->fence_.start();
+        else if (*self)
+            (*self)->keep_one_running();
     });
 }
 
@@ -47,12 +49,14 @@ Task<std::optional<Answer>> SimFence::command(std::function<Answer(FenceProcess&
     Completion<Answer> answer;
     // The socket: the command arrives even if the agent dies meanwhile. A frozen fence reads it when it is thawed, too
     // late for the agent to know.
-    world_.after(Duration{world_.random().between(0, 1)}, [fence = &fence_, work = std::move(work), setter = answer.setter(),
-                  process = std::weak_ptr(process_), world = &world_] {
-        if (!fence->alive() || fence->frozen()) return;
-        const Answer said = work(*fence);
-        if (const auto living = process.lock()) living->deliver(world->now(), [setter, said] { setter(said); });
-    });
+    world_.after(Duration{world_.random().between(0, 1)},
+                 [fence = &fence_, work = std::move(work), setter = answer.setter(), process = std::weak_ptr(process_),
+                  world = &world_] {
+                     if (!fence->alive() || fence->frozen()) return;
+                     const Answer said = work(*fence);
+                     if (const auto living = process.lock())
+                         living->deliver(world->now(), [setter, said] { setter(said); });
+                 });
     co_return co_await wait_for(process_->executor(), answer, process_->executor().now() + answer_limit);
 }
 
@@ -61,15 +65,11 @@ Task<Status> SimFence::answered(Task<std::optional<Answer>> command) {
     if (!answer) co_return Error{Errc::unavailable, "the fence does not answer", Effect::unknown};
     state_ = look();
     switch (*answer) {
-        case Answer::ok:
-            co_return Done{};
+        case Answer::ok: co_return Done{};
         case Answer::not_armed:
-        case Answer::stale_epoch:
-            co_return Error{Errc::conflict, std::string(fence::name_of(*answer))};
-        case Answer::too_late:
-            co_return Error{Errc::timed_out, std::string(fence::name_of(*answer))};
-        default:
-            co_return Error{Errc::failed, std::string(fence::name_of(*answer))};
+        case Answer::stale_epoch: co_return Error{Errc::conflict, std::string(fence::name_of(*answer))};
+        case Answer::too_late: co_return Error{Errc::timed_out, std::string(fence::name_of(*answer))};
+        default: co_return Error{Errc::failed, std::string(fence::name_of(*answer))};
     }
 }
 

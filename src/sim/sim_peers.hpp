@@ -11,13 +11,18 @@ namespace castle::sim {
 
 class SimPeers final : public ports::Peers {
 public:
-    // Finds a member's host by its name, and asks the agent there; `answer` is called in the world when it has answered.
-    // An agent that is down refuses: its answer comes at once and says nothing.
+    // Finds a member's host by its name, and asks the agent there; `answer` is called in the world when it has
+    // answered. An agent that is down refuses: its answer comes at once and says nothing.
     using AskAgent = std::function<void(HostId host, std::function<void(core::PeerStatus)> answer)>;
     using FindHost = std::function<std::optional<HostId>(const std::string& member)>;
 
     SimPeers(World& world, Network& network, std::shared_ptr<Process> process, HostId host, FindHost find, AskAgent ask)
-        : world_(world), network_(network), process_(std::move(process)), host_(host), find_(std::move(find)), ask_(std::move(ask)) {}
+        : world_(world),
+          network_(network),
+          process_(std::move(process)),
+          host_(host),
+          find_(std::move(find)),
+          ask_(std::move(ask)) {}
 
     Task<std::vector<core::PeerStatus>> ask(std::vector<core::Member> members, BootTime deadline) override;
 

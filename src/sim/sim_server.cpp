@@ -7,7 +7,11 @@ using core::ProcessState;
 
 SimServer::SimServer(Surroundings& around, Postgres& server, FenceProcess& fence, std::shared_ptr<Process> process,
                      std::vector<std::string> synchronous)
-    : around_(around), world_(around.world), server_(server), fence_(fence), process_(std::move(process)),
+    : around_(around),
+      world_(around.world),
+      server_(server),
+      fence_(fence),
+      process_(std::move(process)),
       synchronous_(std::move(synchronous)) {
     view_.server_version = 150018;
     if (server_.disk.torn) move_aside("pg_rewind was interrupted");
@@ -99,8 +103,10 @@ Task<> SimServer::look(BootTime deadline) {
     take_process_part();
     take_disk();
     if (!server_.running()) co_return;
-    if (server_.frozen() || !server_.accepting()) view_.read_failed = true;
-    else take_positions();
+    if (server_.frozen() || !server_.accepting())
+        view_.read_failed = true;
+    else
+        take_positions();
 }
 
 Task<Status> SimServer::work(Duration time, CancelToken cancel) {
@@ -252,15 +258,18 @@ Task<Status> SimServer::promote(Timeline at_least, CancelToken cancel) {
     }
     take_process_part();
     take_disk();
-    if (server_.pid() != pid || !server_.running()) co_return Error{Errc::failed, "the server ended while it was promoted"};
+    if (server_.pid() != pid || !server_.running())
+        co_return Error{Errc::failed, "the server ended while it was promoted"};
     if (!server_.frozen()) take_positions();
     co_return Done{};
 }
 
 Task<Status> SimServer::stop(ports::StopMode mode, BootTime deadline) {
     const int pid = server_.pid();
-    if (mode == ports::StopMode::fast) server_.stop_fast();
-    else server_.stop_now();
+    if (mode == ports::StopMode::fast)
+        server_.stop_fast();
+    else
+        server_.stop_now();
     while (pid != 0 && server_.pid() == pid) {
         if (executor().now() >= deadline) {
             server_.stop_now();
@@ -287,11 +296,14 @@ Task<Status> SimServer::checkpoint(BootTime deadline) {
 
 Task<Result<Lsn>> SimServer::last_record(BootTime) {
     co_await sleep_for(executor(), world_.random().between(20ms, 400ms));
-    if (server_.process() == ProcessState::running || !server_.disk.present) co_return Error{Errc::failed, "the server runs"};
+    if (server_.process() == ProcessState::running || !server_.disk.present)
+        co_return Error{Errc::failed, "the server runs"};
     co_return server_.disk.wal.end;
 }
 
-Task<Status> SimServer::configure(std::string, bool) { co_return Done{}; }
+Task<Status> SimServer::configure(std::string, bool) {
+    co_return Done{};
+}
 
 // WAL is never removed here, so how far a slot is makes no difference.
 Task<Status> SimServer::change_slots(std::vector<core::SlotStep> steps) {
@@ -338,6 +350,8 @@ Task<Result<ports::Server::Divergence>> SimServer::compare(core::Upstream source
     co_return position > end ? Divergence::diverged : Divergence::none;
 }
 
-void SimServer::callback(std::string action, std::string role) { world_.say(server_.name(), "callback " + action + " " + role); }
+void SimServer::callback(std::string action, std::string role) {
+    world_.say(server_.name(), "callback " + action + " " + role);
+}
 
 }  // namespace castle::sim

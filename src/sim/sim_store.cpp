@@ -3,21 +3,28 @@
 namespace castle::sim {
 namespace {
 
-constexpr Duration attempt = 1s;          // then another server is asked
-constexpr Duration check_interval = 1s;   // of the watch's connection
+constexpr Duration attempt = 1s;         // then another server is asked
+constexpr Duration check_interval = 1s;  // of the watch's connection
 constexpr int silent_checks_max = 3;
 
 }  // namespace
 
 SimStore::SimStore(World& world, Network& network, StoreService& service, std::shared_ptr<Process> process, HostId host)
-    : world_(world), network_(network), service_(service), process_(std::move(process)), host_(host),
-      server_(static_cast<int>(world.random().below(StoreService::servers))), watched_(server_),
+    : world_(world),
+      network_(network),
+      service_(service),
+      process_(std::move(process)),
+      host_(host),
+      server_(static_cast<int>(world.random().below(StoreService::servers))),
+      watched_(server_),
       self_(std::make_shared<SimStore*>(this)) {
     subscription_ = service_.changed().subscribe([this] { watch_soon(); });
     check_watch();
 }
 
-BootTime SimStore::attempt_end(BootTime deadline) const { return std::min(deadline, process_->executor().now() + attempt); }
+BootTime SimStore::attempt_end(BootTime deadline) const {
+    return std::min(deadline, process_->executor().now() + attempt);
+}
 
 template <class T>
 Task<std::optional<T>> SimStore::ask(std::function<std::optional<T>(StoreService&, int)> work, BootTime deadline) {
@@ -35,17 +42,21 @@ Task<std::optional<T>> SimStore::ask(std::function<std::optional<T>(StoreService
         bool answered = false;
         void reply(std::pair<bool, std::optional<T>> value) {
             if (std::exchange(answered, true)) return;  // of copies the first is answered
-            network.send(service.host(server), host, [world = &world, process = process, answer = answer, value = std::move(value)] {
-                if (const auto living = process.lock()) living->deliver(world->now(), [answer, value] { answer(value); });
-            });
+            network.send(service.host(server), host,
+                         [world = &world, process = process, answer = answer, value = std::move(value)] {
+                             if (const auto living = process.lock())
+                                 living->deliver(world->now(), [answer, value] { answer(value); });
+                         });
         }
     };
-    auto request = std::make_shared<Request>(Request{world_, network_, service_, process_, host_, server_, std::move(work), answered.setter()});
+    auto request = std::make_shared<Request>(
+        Request{world_, network_, service_, process_, host_, server_, std::move(work), answered.setter()});
     network_.send(host_, service_.host(server_), [request] {
         if (!request->service.up(request->server)) return request->reply({true, std::nullopt});
         request->world.after(request->service.latency(), [request] {
             if (!request->service.up(request->server)) return;
-            if (auto value = request->work(request->service, request->server)) request->reply({false, std::move(value)});
+            if (auto value = request->work(request->service, request->server))
+                request->reply({false, std::move(value)});
         });
     });
     auto answer = co_await wait_for(process_->executor(), answered, deadline);
@@ -62,7 +73,8 @@ Task<> SimStore::back_off(BootTime deadline) {
 Task<Result<std::shared_ptr<const core::Snapshot>>> SimStore::read(BootTime deadline) {
     using Snapshot = std::shared_ptr<const core::Snapshot>;
     while (process_->executor().now() < deadline) {
-        auto snapshot = co_await ask<Snapshot>([](StoreService& service, int server) { return service.read(server); }, attempt_end(deadline));
+        auto snapshot = co_await ask<Snapshot>([](StoreService& service, int server) { return service.read(server); },
+                                               attempt_end(deadline));
         if (snapshot) {
             if (cached_ && (*snapshot)->revision > cached_->revision) set_cached(*snapshot);
             co_return std::move(*snapshot);
@@ -75,7 +87,10 @@ Task<Result<std::shared_ptr<const core::Snapshot>>> SimStore::read(BootTime dead
 Task<Result<Revision>> SimStore::write(std::vector<core::KeyWrite> writes, BootTime deadline) {
     while (process_->executor().now() < deadline) {
         auto written = co_await ask<Result<Revision>>(
-            [writes, lease = lease_](StoreService& service, int server) { return service.write(server, writes, lease); }, deadline);
+            [writes, lease = lease_](StoreService& service, int server) {
+                return service.write(server, writes, lease);
+            },
+            deadline);
         if (written) {
             if (!*written && written->error().code == Errc::not_found) lease_ = {};
             co_return std::move(*written);
@@ -95,7 +110,8 @@ Task<Result<ports::Renewal>> SimStore::renew(Duration life, std::optional<ports:
         std::uint64_t term = 0;
         if (number(lease_) == 0 || life != life_) {
             auto grant = co_await ask<StoreService::Grant>(
-                [life](StoreService& service, int server) { return service.grant(server, life); }, attempt_end(deadline));
+                [life](StoreService& service, int server) { return service.grant(server, life); },
+                attempt_end(deadline));
             if (!grant) {
                 co_await back_off(deadline);
                 continue;
@@ -107,7 +123,8 @@ Task<Result<ports::Renewal>> SimStore::renew(Duration life, std::optional<ports:
             fresh = true;
         } else {
             auto kept = co_await ask<StoreService::KeepAlive>(
-                [lease = lease_](StoreService& service, int server) { return service.keep_alive(server, lease); }, attempt_end(deadline));
+                [lease = lease_](StoreService& service, int server) { return service.keep_alive(server, lease); },
+                attempt_end(deadline));
             if (!kept) {
                 co_await back_off(deadline);
                 continue;
@@ -135,16 +152,20 @@ Task<Result<ports::Renewal>> SimStore::renew(Duration life, std::optional<ports:
 }
 
 // Nothing: no answer, or one of another term than that of the renewal; then the renewal does not count.
-Task<std::optional<ports::Renewal::Leadership>> SimStore::confirm(ports::Claim claim, std::uint64_t term, BootTime deadline) {
+Task<std::optional<ports::Renewal::Leadership>> SimStore::confirm(ports::Claim claim, std::uint64_t term,
+                                                                  BootTime deadline) {
     using Leadership = ports::Renewal::Leadership;
     auto found = co_await ask<StoreService::Found>(
         [](StoreService& service, int server) { return service.get(server, "leader"); }, attempt_end(deadline));
     if (!found || found->term != term) co_return std::nullopt;
-    if (!found->value || found->value->value != claim.name || found->value->created != claim.created) co_return Leadership::lost;
+    if (!found->value || found->value->value != claim.name || found->value->created != claim.created)
+        co_return Leadership::lost;
     if (found->value->lease == lease_) co_return Leadership::confirmed;
-    core::KeyWrite move{"leader", claim.name, true, {core::Expect::created_at(claim.created), core::Expect::value_is(claim.name)}};
+    core::KeyWrite move{
+        "leader", claim.name, true, {core::Expect::created_at(claim.created), core::Expect::value_is(claim.name)}};
     auto moved = co_await ask<Result<Revision>>(
-        [move, lease = lease_](StoreService& service, int server) { return service.write(server, {move}, lease); }, attempt_end(deadline));
+        [move, lease = lease_](StoreService& service, int server) { return service.write(server, {move}, lease); },
+        attempt_end(deadline));
     if (!moved) co_return std::nullopt;
     if (*moved) co_return Leadership::confirmed;
     if (moved->error().code == Errc::conflict) co_return Leadership::lost;

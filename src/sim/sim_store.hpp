@@ -1,5 +1,5 @@
-// The Store port of a simulated agent: what the etcd adapter does, over the simulator's network. Lives and dies with the
-// agent's process; a request may outlive it and take effect all the same.
+// The Store port of a simulated agent: what the etcd adapter does, over the simulator's network. Lives and dies with
+// the agent's process; a request may outlive it and take effect all the same.
 #pragma once
 
 #include "ports/store.hpp"
@@ -21,7 +21,9 @@ public:
     Task<Result<bool>> ended(LeaseId lease, BootTime deadline) override;
 
     LeaseId lease() const { return lease_; }
-    BootTime lease_until() const { return lease_until_; }  // by this node's clock; the agent may count on nothing beyond it
+    BootTime lease_until() const {
+        return lease_until_;
+    }                  // by this node's clock; the agent may count on nothing beyond it
     void cut_watch();  // its connection breaks
 
 private:
@@ -45,14 +47,14 @@ private:
     HostId host_;
     int server_;
     LeaseId lease_{};
-    Duration life_{};       // as asked for
-    Duration granted_{};    // as the store has it
+    Duration life_{};     // as asked for
+    Duration granted_{};  // as the store has it
     BootTime lease_until_{};
     bool refused_ = false;  // nobody listened: the last request surely did nothing
 
     std::shared_ptr<const core::Snapshot> cached_;
     Signal changed_;
-    int watched_;               // the server that the watch is connected to
+    int watched_;  // the server that the watch is connected to
     bool delivering_ = false;
     int silent_checks_ = 0;
     // Events of the world that concern this object end with it.

@@ -3,15 +3,17 @@
 namespace castle::sim {
 namespace {
 
-constexpr Duration shortest_life = 2s;      // etcd refuses less: it has to outlive an election
-constexpr Duration lapse_check = 500ms;     // how often the lessor looks for leases that have ended
+constexpr Duration shortest_life = 2s;   // etcd refuses less: it has to outlive an election
+constexpr Duration lapse_check = 500ms;  // how often the lessor looks for leases that have ended
 
 }  // namespace
 
 StoreService::StoreService(World& world, HostId first_host, int clock_ppm)
     : world_(world), first_host_(first_host), clock_ppm_(clock_ppm) {}
 
-Duration StoreService::latency() { return slow ? world_.random().between(100ms, 1500ms) : world_.random().between(0ms, 2ms); }
+Duration StoreService::latency() {
+    return slow ? world_.random().between(100ms, 1500ms) : world_.random().between(0ms, 2ms);
+}
 
 std::shared_ptr<const core::Snapshot> StoreService::snapshot() {
     if (!snapshot_) {
@@ -42,21 +44,17 @@ std::optional<std::shared_ptr<const core::Snapshot>> StoreService::read(int serv
 
 bool StoreService::holds(const core::Expect& expect, const core::StoredValue* value) const {
     switch (expect.what) {
-        case core::Expect::What::anything:
-            return true;
-        case core::Expect::What::absent:
-            return !value;
-        case core::Expect::What::created_at:
-            return value && value->created == expect.revision;
-        case core::Expect::What::modified_at:
-            return value && value->modified == expect.revision;
-        case core::Expect::What::value_is:
-            return value && value->value == expect.value;
+        case core::Expect::What::anything: return true;
+        case core::Expect::What::absent: return !value;
+        case core::Expect::What::created_at: return value && value->created == expect.revision;
+        case core::Expect::What::modified_at: return value && value->modified == expect.revision;
+        case core::Expect::What::value_is: return value && value->value == expect.value;
     }
     return false;
 }
 
-std::optional<Result<Revision>> StoreService::write(int server, const std::vector<core::KeyWrite>& writes, LeaseId lease) {
+std::optional<Result<Revision>> StoreService::write(int server, const std::vector<core::KeyWrite>& writes,
+                                                    LeaseId lease) {
     if (!in_quorum(server)) return std::nullopt;
     for (const core::KeyWrite& write : writes) {
         if (write.leased && write.value && !leases_.contains(lease))
@@ -89,7 +87,8 @@ std::optional<StoreService::Found> StoreService::get(int server, const std::stri
 
 std::optional<StoreService::Grant> StoreService::grant(int server, Duration life) {
     if (!in_quorum(server)) return std::nullopt;
-    life = std::max(std::chrono::ceil<std::chrono::seconds>(life), std::chrono::ceil<std::chrono::seconds>(shortest_life));
+    life =
+        std::max(std::chrono::ceil<std::chrono::seconds>(life), std::chrono::ceil<std::chrono::seconds>(shortest_life));
     const LeaseId id{++next_lease_};
     leases_[id] = {life, world_.now() + life};
     watch_lease(id);
@@ -175,8 +174,10 @@ void StoreService::set_up(int server, bool up) {
     up_[server] = up;
     world_.note("store", up ? "server %1 is up" : "server %1 is down", {server});
     if (server == stale_) stale_ = -1;
-    if (up ? leader_ < 0 : server == leader_ || leader_ < 0) elect();
-    else lost_server();
+    if (up ? leader_ < 0 : server == leader_ || leader_ < 0)
+        elect();
+    else
+        lost_server();
 }
 
 void StoreService::lost_server() {

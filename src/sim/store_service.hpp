@@ -62,14 +62,14 @@ public:
 
     // What goes wrong.
     void set_up(int server, bool up);
-    void elect();                         // the leadership moves; nobody answers meanwhile
-    void depose_unnoticed(Duration time); // the leader is cut off from its peers and does not know it
+    void elect();                          // the leadership moves; nobody answers meanwhile
+    void depose_unnoticed(Duration time);  // the leader is cut off from its peers and does not know it
     void revoke(LeaseId lease);
     // By hand, each in one transaction; without a leader nothing comes of it.
     void erase(const std::vector<std::string>& names);
     void erase_all();
     void put(const std::string& name, std::string value);
-    bool slow = false;                    // the servers' disks are
+    bool slow = false;  // the servers' disks are
 
 private:
     struct Lease {

@@ -23,7 +23,8 @@ void Trace::print_line(BootTime when, std::string_view who, std::string_view tex
                  static_cast<int>(text.size()), text.data());
 }
 
-void Trace::note(BootTime when, std::string_view who, std::string_view what, std::initializer_list<std::int64_t> numbers) {
+void Trace::note(BootTime when, std::string_view who, std::string_view what,
+                 std::initializer_list<std::int64_t> numbers) {
     mix(static_cast<std::uint64_t>(when.time_since_epoch().count()));
     mix(who);
     mix(what);

@@ -1,5 +1,5 @@
-// What happened in a simulated run, in order: a hash of all of it, and on request every line in print. Two runs with one
-// seed have the same hash; where they differ, their printed traces show the first difference.
+// What happened in a simulated run, in order: a hash of all of it, and on request every line in print. Two runs with
+// one seed have the same hash; where they differ, their printed traces show the first difference.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@ public:
     explicit Trace(std::FILE* print = nullptr) : print_(print) {}
 
     // `who` is a host or a part of the world, `what` a fixed text with one %1..%4 for each number.
-    void note(BootTime when, std::string_view who, std::string_view what, std::initializer_list<std::int64_t> numbers = {});
+    void note(BootTime when, std::string_view who, std::string_view what,
+              std::initializer_list<std::int64_t> numbers = {});
     // Text made by the simulated programs.
     void say(BootTime when, std::string_view who, std::string_view text);
 

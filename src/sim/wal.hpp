@@ -19,7 +19,7 @@ struct Branch {
     };
     Timeline timeline{};
     Branch* parent = nullptr;
-    Lsn start;                    // where it leaves its parent
+    Lsn start;  // where it leaves its parent
     Lsn end;
     std::vector<Record> records;  // flushed ones only: nobody but the writer ever sees the others
 };

@@ -19,8 +19,10 @@ void World::run_until(BootTime end) {
         now_ = std::max(now_, first);
         queue_.advance_to(now_);
         ++steps_;
-        if (process) process->step(now_);
-        else queue_.step();
+        if (process)
+            process->step(now_);
+        else
+            queue_.step();
     }
     now_ = std::max(now_, end);
     queue_.advance_to(now_);

@@ -20,7 +20,8 @@ public:
     // Runs `work` soon, never inside this call, in the order of posting.
     virtual void post(std::function<void()> work) = 0;
 
-    // Runs `work` at `when` or as soon after as the thread is free; at once (but not inside this call) if that has passed.
+    // Runs `work` at `when` or as soon after as the thread is free; at once (but not inside this call) if that has
+    // passed.
     virtual TimerId at(BootTime when, std::function<void()> work) = 0;
 
     // Takes a timer back; no effect if it has fired.

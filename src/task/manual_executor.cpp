@@ -11,7 +11,9 @@ constexpr std::uint64_t slot_mask = (1 << slot_bits) - 1;
 
 }  // namespace
 
-void ManualExecutor::post(std::function<void()> work) { enqueue(now_, std::move(work)); }
+void ManualExecutor::post(std::function<void()> work) {
+    enqueue(now_, std::move(work));
+}
 
 TimerId ManualExecutor::at(BootTime when, std::function<void()> work) {
     return enqueue(std::max(when, now_), std::move(work));

@@ -17,8 +17,8 @@ public:
     TimerId at(BootTime when, std::function<void()> work) override;
     void cancel(TimerId timer) override;
 
-    bool step();                     // runs the next piece of work, moving the clock to it; false if there is none
-    void run_until(BootTime end);    // everything due up to and including `end`; leaves the clock there
+    bool step();                   // runs the next piece of work, moving the clock to it; false if there is none
+    void run_until(BootTime end);  // everything due up to and including `end`; leaves the clock there
     void run_for(Duration duration) { run_until(now_ + duration); }
     std::optional<BootTime> next();  // when the next piece of work is due; nothing: there is none
     void advance_to(BootTime time) { now_ = time > now_ ? time : now_; }  // without running anything

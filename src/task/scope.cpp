@@ -25,7 +25,9 @@ struct Root {
     std::coroutine_handle<promise_type> handle;
 };
 
-Root run(Task<> task) { co_await std::move(task); }
+Root run(Task<> task) {
+    co_await std::move(task);
+}
 
 }  // namespace
 
@@ -74,6 +76,8 @@ Task<> Scope::drained() {
         co_await wait_past(state->executor, state->changed, state->changed.count(), BootTime::max());
 }
 
-bool Scope::empty() const { return state_->running.empty(); }
+bool Scope::empty() const {
+    return state_->running.empty();
+}
 
 }  // namespace castle

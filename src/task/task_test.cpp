@@ -10,8 +10,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Task<int> answer() { co_return 42; }
-Task<> put(int& out) { out = co_await answer(); }
+Task<int> answer() {
+    co_return 42;
+}
+Task<> put(int& out) {
+    out = co_await answer();
+}
 Task<> sleeper(Executor& executor, Duration time, std::vector<int>& log, int id) {
     co_await sleep_for(executor, time);
     log.push_back(id);

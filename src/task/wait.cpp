@@ -57,15 +57,24 @@ void CancelSource::cancel() {
     const auto keep = state_;
     keep->signal.notify();
 }
-bool CancelSource::cancelled() const { return state_->cancelled; }
-CancelToken CancelSource::token() const { return CancelToken{state_}; }
-bool CancelToken::cancelled() const { return state_ && state_->cancelled; }
-Signal* CancelToken::signal() const { return state_ ? &state_->signal : nullptr; }
+bool CancelSource::cancelled() const {
+    return state_->cancelled;
+}
+CancelToken CancelSource::token() const {
+    return CancelToken{state_};
+}
+bool CancelToken::cancelled() const {
+    return state_ && state_->cancelled;
+}
+Signal* CancelToken::signal() const {
+    return state_ ? &state_->signal : nullptr;
+}
 
 namespace {
 
 // Suspends until the timer, the signal or the cancellation comes, whichever is first. The resumption is posted, so that
-// the waiter never runs inside a notify(); the posted work holds only a weak reference, so a destroyed waiter is not run.
+// the waiter never runs inside a notify(); the posted work holds only a weak reference, so a destroyed waiter is not
+// run.
 class WaitAwaiter {
 public:
     WaitAwaiter(Executor& executor, BootTime deadline, Signal* signal, std::uint64_t seen, CancelToken cancel)

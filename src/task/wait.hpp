@@ -1,5 +1,5 @@
-// What a coroutine can wait for: a point in time, a Signal, cancellation, a callback. All of it belongs to the thread of
-// the executor, and all of it is taken back when the waiting coroutine is destroyed.
+// What a coroutine can wait for: a point in time, a Signal, cancellation, a callback. All of it belongs to the thread
+// of the executor, and all of it is taken back when the waiting coroutine is destroyed.
 #pragma once
 
 #include <coroutine>
@@ -92,11 +92,12 @@ Task<bool> sleep_until(Executor& executor, BootTime deadline, CancelToken cancel
 Task<bool> sleep_for(Executor& executor, Duration duration, CancelToken cancel = {});
 
 // Waits until signal.count() != seen (true), or the deadline has passed or the token was cancelled (false).
-Task<bool> wait_past(Executor& executor, Signal& signal, std::uint64_t seen, BootTime deadline, CancelToken cancel = {});
+Task<bool> wait_past(Executor& executor, Signal& signal, std::uint64_t seen, BootTime deadline,
+                     CancelToken cancel = {});
 
 // One value that a callback will bring. The callback may come late (after the waiter is gone) or never; then the
-// deadline ends the wait with nothing. Copy `completion.setter()` into the callback; it must be called on the executor's
-// thread.
+// deadline ends the wait with nothing. Copy `completion.setter()` into the callback; it must be called on the
+// executor's thread.
 template <class T>
 class Completion {
 public:
@@ -125,7 +126,8 @@ template <class T>
 Task<std::optional<T>> wait_for(Executor& executor, Completion<T> completion, BootTime deadline,
                                 CancelToken cancel = {}) {
     if (!completion.ready()) {
-        const bool came = co_await wait_past(executor, completion.arrived(), completion.arrived().count(), deadline, cancel);
+        const bool came =
+            co_await wait_past(executor, completion.arrived(), completion.arrived().count(), deadline, cancel);
         if (!came) co_return std::nullopt;
     }
     co_return completion.take();

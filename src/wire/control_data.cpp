@@ -118,20 +118,13 @@ Result<ControlData> read_control_data(std::string_view bytes) {
 
 std::string_view text_of(ControlData::State state) {
     switch (state) {
-        case ControlData::State::starting_up:
-            return "starting up";
-        case ControlData::State::shut_down:
-            return "shut down";
-        case ControlData::State::shut_down_in_recovery:
-            return "shut down in recovery";
-        case ControlData::State::shutting_down:
-            return "shutting down";
-        case ControlData::State::in_crash_recovery:
-            return "in crash recovery";
-        case ControlData::State::in_archive_recovery:
-            return "in archive recovery";
-        case ControlData::State::in_production:
-            return "in production";
+        case ControlData::State::starting_up: return "starting up";
+        case ControlData::State::shut_down: return "shut down";
+        case ControlData::State::shut_down_in_recovery: return "shut down in recovery";
+        case ControlData::State::shutting_down: return "shutting down";
+        case ControlData::State::in_crash_recovery: return "in crash recovery";
+        case ControlData::State::in_archive_recovery: return "in archive recovery";
+        case ControlData::State::in_production: return "in production";
     }
     return "unrecognized";
 }

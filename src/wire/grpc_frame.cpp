@@ -25,21 +25,15 @@ std::uint32_t big_endian(std::string_view four) {
 // As the gRPC document "HTTP to gRPC status code mapping" says.
 GrpcCode code_of_http(int status) {
     switch (status) {
-        case 400:
-            return GrpcCode::internal;
-        case 401:
-            return GrpcCode::unauthenticated;
-        case 403:
-            return GrpcCode::permission_denied;
-        case 404:
-            return GrpcCode::unimplemented;
+        case 400: return GrpcCode::internal;
+        case 401: return GrpcCode::unauthenticated;
+        case 403: return GrpcCode::permission_denied;
+        case 404: return GrpcCode::unimplemented;
         case 429:
         case 502:
         case 503:
-        case 504:
-            return GrpcCode::unavailable;
-        default:
-            return GrpcCode::unknown;
+        case 504: return GrpcCode::unavailable;
+        default: return GrpcCode::unknown;
     }
 }
 

@@ -75,7 +75,8 @@ private:
         while (!connection->ended) {
             auto size = co_await connection->stream->read_some(buffer, loop_.now() + 60s);
             if (!size || *size == 0 || !connection->server.receive({buffer.data(), *size})) break;
-            for (const auto& [id, after] : connection->server.take_due()) scope_.spawn(answer_later(connection, id, after));
+            for (const auto& [id, after] : connection->server.take_due())
+                scope_.spawn(answer_later(connection, id, after));
             connection->changed.notify();
         }
         connection->ended = true;
@@ -144,7 +145,8 @@ protected:
         return answered;
     }
     Task<> count_read(int& answered, BootTime deadline) {
-        const auto answer = co_await client_->call<etcdpb::RangeResponse>(methods::range, etcdpb::RangeRequest{}, deadline);
+        const auto answer =
+            co_await client_->call<etcdpb::RangeResponse>(methods::range, etcdpb::RangeRequest{}, deadline);
         if (answer) ++answered;
     }
     static Task<int> settled(Scope& scope) {
@@ -292,7 +294,8 @@ TEST_F(ClientTest, ALoginGoesOnWhenNoCallWaitsForIt) {
     FakeEndpoint a(loop_, answers("a"));
     a.users = &users;
     connect({&a}, "castle");
-    for (int i = 0; i < 10 && !read(150ms); ++i) {}
+    for (int i = 0; i < 10 && !read(150ms); ++i) {
+    }
     EXPECT_ANSWER(read(), "a");
     EXPECT_EQ(users.logins, 1);
 }

@@ -38,28 +38,23 @@ Error judge(const wire::GrpcStatus& status) {
         case GrpcCode::deadline_exceeded:
         case GrpcCode::cancelled:
         case GrpcCode::aborted:
-        case GrpcCode::internal:
-            return {Errc::unavailable, text, Effect::unknown};
+        case GrpcCode::internal: return {Errc::unavailable, text, Effect::unknown};
         case GrpcCode::failed_precondition:
         case GrpcCode::unimplemented:  // not an etcd
             return {Errc::unavailable, text};
         case GrpcCode::unauthenticated:
-        case GrpcCode::permission_denied:
-            return {Errc::denied, text};
-        case GrpcCode::not_found:
-            return {Errc::not_found, text};
+        case GrpcCode::permission_denied: return {Errc::denied, text};
+        case GrpcCode::not_found: return {Errc::not_found, text};
         case GrpcCode::invalid_argument:
         case GrpcCode::out_of_range:
-        case GrpcCode::already_exists:
-            return {Errc::invalid, text};
+        case GrpcCode::already_exists: return {Errc::invalid, text};
         case GrpcCode::resource_exhausted:  // the database has reached its quota: refused when applied
             return {Errc::failed, text};
         case GrpcCode::unknown:
             if (has(text, "context deadline exceeded") || has(text, "context canceled"))
                 return {Errc::unavailable, text, Effect::unknown};
             return {Errc::failed, text, Effect::unknown};
-        default:
-            return {Errc::failed, text, Effect::unknown};
+        default: return {Errc::failed, text, Effect::unknown};
     }
 }
 

@@ -57,9 +57,8 @@ public:
     // Calls whose answers are to come later.
     std::vector<std::pair<int, Duration>> take_due() { return std::exchange(due_, {}); }
     void submit(std::int32_t id) {
-        const nghttp2_nv headers[] = {
-            header(":status", calls_[id].reply.how == Reply::How::http_error ? "503" : "200"),
-            header("content-type", "application/grpc")};
+        const nghttp2_nv headers[] = {header(":status", calls_[id].reply.how == Reply::How::http_error ? "503" : "200"),
+                                      header("content-type", "application/grpc")};
         nghttp2_data_provider body{};
         body.read_callback = read_body;
         nghttp2_submit_response(session_, id, headers, 2, &body);
@@ -119,19 +118,15 @@ private:
         call.reply = handler_(call.headers[":path"], call.body);
         using How = Reply::How;
         switch (call.reply.how) {
-            case How::silence:
-                return;
+            case How::silence: return;
             case How::refuse:
                 nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
                 return;
-            case How::reset:
-                nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_INTERNAL_ERROR);
-                return;
+            case How::reset: nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_INTERNAL_ERROR); return;
             case How::go_away:
                 nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, nullptr, 0);
                 return;
-            default:
-                break;
+            default: break;
         }
         if (call.reply.after != Duration{}) return due_.emplace_back(id, call.reply.after), void();
         submit(id);

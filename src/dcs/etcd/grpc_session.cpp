@@ -71,9 +71,7 @@ struct GrpcSession::Callbacks {
         GrpcSession& session = self(data);
         switch (frame->hd.type) {
             case NGHTTP2_HEADERS:
-            case NGHTTP2_DATA:
-                session.pings_since_answer_ = 0;
-                break;
+            case NGHTTP2_DATA: session.pings_since_answer_ = 0; break;
             case NGHTTP2_SETTINGS:
                 if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) session.established_ = true;
                 session.changed_.notify();
@@ -88,8 +86,7 @@ struct GrpcSession::Callbacks {
                 session.going_away_ = true;
                 session.changed_.notify();
                 break;
-            default:
-                break;
+            default: break;
         }
         return 0;
     }

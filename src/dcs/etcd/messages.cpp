@@ -18,20 +18,11 @@ Compare& equal(etcdpb::TxnRequest& txn, const std::string& key, Compare::Compare
 void add_expectation(etcdpb::TxnRequest& txn, const std::string& key, const core::Expect& expect) {
     using What = core::Expect::What;
     switch (expect.what) {
-        case What::anything:
-            break;
-        case What::absent:
-            equal(txn, key, Compare::CREATE).set_create_revision(0);
-            break;
-        case What::created_at:
-            equal(txn, key, Compare::CREATE).set_create_revision(number(expect.revision));
-            break;
-        case What::modified_at:
-            equal(txn, key, Compare::MOD).set_mod_revision(number(expect.revision));
-            break;
-        case What::value_is:
-            equal(txn, key, Compare::VALUE).set_value(expect.value);
-            break;
+        case What::anything: break;
+        case What::absent: equal(txn, key, Compare::CREATE).set_create_revision(0); break;
+        case What::created_at: equal(txn, key, Compare::CREATE).set_create_revision(number(expect.revision)); break;
+        case What::modified_at: equal(txn, key, Compare::MOD).set_mod_revision(number(expect.revision)); break;
+        case What::value_is: equal(txn, key, Compare::VALUE).set_value(expect.value); break;
     }
 }
 

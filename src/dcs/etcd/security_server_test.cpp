@@ -191,13 +191,16 @@ TEST(EtcdWithExpensivePasswords, ServesManyClientsThatComeAtOnce) {
             if (read) ++served;
             co_return 0;
         }
-        static Task<> run(io::Loop& loop, EtcdOptions options, int& served) { (void)co_await work(loop, options, served); }
+        static Task<> run(io::Loop& loop, EtcdOptions options, int& served) {
+            (void)co_await work(loop, options, served);
+        }
     };
     io::Loop loop;
     int served = 0;
     Scope clients(loop);
     for (int i = 0; i < 3; ++i) clients.spawn(Client::run(loop, options, served));
-    EXPECT_TRUE(io::run_to_end(loop, wait_until(loop, [&] { return served == 3; }, loop.now() + 20s)));
+    EXPECT_TRUE(io::run_to_end(loop, wait_until(
+                                         loop, [&] { return served == 3; }, loop.now() + 20s)));
 }
 
 }  // namespace

@@ -117,7 +117,8 @@ Descriptor make_locked(const char* path) {
     for (int tries = 0; tries < 10; ++tries) {
         if (::mkdir(path, 0755) != 0 && errno != EEXIST) return {};
         directory.reset(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        struct stat opened {}, there {};
+        struct stat opened {
+        }, there{};
         if (directory && ::flock(directory.get(), LOCK_EX | LOCK_NB) == 0 && ::fstat(directory.get(), &opened) == 0 &&
             ::stat(path, &there) == 0 && opened.st_ino == there.st_ino)
             break;

@@ -118,32 +118,19 @@ Guard::Reply Guard::handle(const Request& request) {
     if (packet.kind() == Kind::status) return {};
     if (!request.client.agent) return {Answer::denied, 0, "say hello first"};
     switch (packet.kind()) {
-        case Kind::start:
-            return start(request);
-        case Kind::adopt:
-            return adopt(packet);
-        case Kind::signal_server:
-            return signal_server(packet);
-        case Kind::kill:
-            return {apply(deadline_.kill(instant()))};
+        case Kind::start: return start(request);
+        case Kind::adopt: return adopt(packet);
+        case Kind::signal_server: return signal_server(packet);
+        case Kind::kill: return {apply(deadline_.kill(instant()))};
         case Kind::arm:
-        case Kind::extend:
-            return move_deadline(packet);
-        case Kind::disarm:
-            return {apply(deadline_.disarm(instant()))};
+        case Kind::extend: return move_deadline(packet);
+        case Kind::disarm: return {apply(deadline_.disarm(instant()))};
         case Kind::add_address:
-        case Kind::remove_address:
-            return change_addresses(packet);
-        case Kind::watchdog_open:
-            return open_watchdog(packet);
-        case Kind::watchdog_close:
-            watchdog_.close();
-            return {};
-        case Kind::end:
-            end_when_gone_ = true;
-            return {};
-        default:
-            return {Answer::unsupported};
+        case Kind::remove_address: return change_addresses(packet);
+        case Kind::watchdog_open: return open_watchdog(packet);
+        case Kind::watchdog_close: watchdog_.close(); return {};
+        case Kind::end: end_when_gone_ = true; return {};
+        default: return {Answer::unsupported};
     }
 }
 

@@ -152,17 +152,10 @@ void Guard::on_children() {
 
 Answer Guard::apply(Outcome outcome) {
     switch (outcome.action) {
-        case Action::nothing:
-            break;
-        case Action::ping_watchdog:
-            watchdog_.ping();
-            break;
-        case Action::kill:
-            strike();
-            break;
-        case Action::close_watchdog:
-            watchdog_.close();
-            break;
+        case Action::nothing: break;
+        case Action::ping_watchdog: watchdog_.ping(); break;
+        case Action::kill: strike(); break;
+        case Action::close_watchdog: watchdog_.close(); break;
     }
     return outcome.answer;
 }
