@@ -24,11 +24,11 @@ check: deps-test ## the quick part, while working
 	@tools/check_layout
 	@ctest --test-dir build/dev --output-on-failure --no-tests=error -j $(JOBS) -L unit
 
-sanitize: deps-test ## ASan+UBSan over unit and server tests, TSan over unit tests
+sanitize: deps-test ## ASan+UBSan over all tests but the lab and the simulator, TSan over unit and cluster tests
 	@$(MAKE) --no-print-directory build PRESET=asan
-	@ctest --test-dir build/asan --output-on-failure --no-tests=error -L 'unit|server'
+	@ctest --test-dir build/asan --output-on-failure --no-tests=error -L 'unit|server|cluster'
 	@$(MAKE) --no-print-directory build PRESET=tsan
-	@ctest --test-dir build/tsan --output-on-failure --no-tests=error -L unit
+	@ctest --test-dir build/tsan --output-on-failure --no-tests=error -L 'unit|cluster'
 
 soak: deps-test ## many more simulated seeds than CI runs (SEED, SEEDS), then every fault of tests/lab (FAULTS, ROUNDS, TIMINGS)
 	@$(MAKE) --no-print-directory build PRESET=release

@@ -49,10 +49,10 @@ Log::Log(const config::Log& settings) : impl_(std::make_unique<Impl>()) {
     write(ports::Level::error, "log.dir " + settings.dir + " cannot be written; logging to standard error");
 }
 
-// The pool's thread ends only after it has written everything.
+// The pool's thread ends only after it has written everything; what it writes to must outlive it.
 Log::~Log() {
-    impl_->logger.reset();
     impl_->pool.reset();
+    impl_->logger.reset();
 }
 
 Status Log::configure(const config::Log& settings) {
