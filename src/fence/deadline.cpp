@@ -29,6 +29,7 @@ std::string_view name_of(Answer answer) {
         case Answer::malformed: return "the fence did not understand the command";
         case Answer::denied: return "not permitted";
         case Answer::failed: return "failed";
+        case Answer::busy: return "the fence is busy with the last server";
     }
     return "unknown answer";
 }

@@ -53,6 +53,7 @@ enum class Answer : std::uint16_t {
     malformed = 37,
     denied = 38,
     failed = 39,  // the operating system refused; number and step are told beside it
+    busy = 40,    // a start is under way, or what the last server left is being cleared away: ask again soon
 };
 std::string_view name_of(Answer answer);
 std::string_view name_of(Phase phase);

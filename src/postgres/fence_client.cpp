@@ -44,6 +44,7 @@ Status status_of(const FenceAnswer& answer) {
         case Answer::too_late: return Error{Errc::timed_out, answer.why};
         case Answer::no_server: return Error{Errc::not_found, answer.why};
         case Answer::firing:
+        case Answer::busy:
         case Answer::ending: return Error{Errc::unavailable, answer.why};
         case Answer::denied: return Error{Errc::denied, answer.why};
         case Answer::too_far:
@@ -183,11 +184,12 @@ Task<Result<pid_t>> FenceClient::start_server(FencedServer server, BootTime dead
         };
         const std::array<int, 2> output =
             server.output >= 0 ? std::array{server.output, server.output} : std::array{1, 2};
+        const auto seen = changed_.count();  // before asking: the news may come together with the answer
         auto started = co_await ask(Kind::start, fill, deadline, output);
         if (started) co_return report_.numbers.state.server;
-        const bool clearing = report_.numbers.busy || started.error().code == Errc::unavailable;
-        if (!clearing || loop_.now() >= deadline) co_return std::move(started).error().in("start the server");
-        co_await wait_past(loop_, changed_, changed_.count(), std::min(deadline, loop_.now() + 100ms));
+        const bool passing = started.error().code == Errc::unavailable;
+        if (!passing || loop_.now() >= deadline) co_return std::move(started).error().in("start the server");
+        co_await wait_past(loop_, changed_, seen, std::min(deadline, loop_.now() + 100ms));
     }
 }
 

@@ -1,5 +1,8 @@
 // The agent's side of the fence, with the real program and a real server.
 #include <gmock/gmock.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 
 #include "fence/fence_fixture.hpp"
 #include "postgres/fence_client.hpp"
@@ -51,7 +54,7 @@ protected:
         ASSERT_TRUE(opened) << opened.error().message;
         fence_ = client_->report().numbers.fence;
     }
-    Result<pid_t> start() {
+    FencedServer server() const {
         FencedServer server;
         server.argv = {postgres_program("postgres"), "-D", data_};
         server.environment = {"LC_ALL=C"};
@@ -59,8 +62,9 @@ protected:
             server.gid = user->pw_gid;
             server.groups = {user->pw_gid};
         }
-        return io::run_to_end(loop_, client_->start_server(std::move(server), loop_.now() + patience));
+        return server;
     }
+    Result<pid_t> start() { return io::run_to_end(loop_, client_->start_server(server(), loop_.now() + patience)); }
     void start_and_wait() {
         const auto started = start();
         ASSERT_TRUE(started) << started.error().message;
@@ -134,6 +138,44 @@ TEST_P(FenceClientTest, FireAnswersWhenNothingIsLeft) {
     ASSERT_TRUE(run(client_->fire()));
     EXPECT_THAT(server_processes(), IsEmpty());
     EXPECT_TRUE(client_->state().fired);
+}
+
+// The refusal and the news that nothing is in the way any more can arrive together.
+TEST_P(FenceClientTest, AServerThatStartsWhileTheLastOneIsClearedAwayWaitsForThat) {
+    ASSERT_NO_FATAL_FAILURE(open());
+    ASSERT_NO_FATAL_FAILURE(start_and_wait());
+    const pid_t first = client_->state().server_pid;
+    ASSERT_EQ(::kill(fence_, SIGSTOP), 0);
+    pollfd end{.fd = static_cast<int>(::syscall(SYS_pidfd_open, first, 0)), .events = POLLIN, .revents = 0};
+    ASSERT_EQ(::kill(first, SIGKILL), 0);
+    ASSERT_EQ(::poll(&end, 1, 10'000), 1);
+    ::close(end.fd);
+    // It names a process that the stopped fence cannot reap; the client would wait for that.
+    std::filesystem::remove(data_ / "postmaster.pid");
+    std::optional<Result<pid_t>> started;
+    const auto begin = [&]() -> Task<> { started = co_await client_->start_server(server(), loop_.now() + patience); };
+    Scope scope{loop_};
+    scope.spawn(begin());
+    const auto sent = [] {  // one of our sockets holds what its reader has not taken yet
+        int unread = 0;
+        for (int fd = STDERR_FILENO + 1; fd < 256; ++fd) {
+            if (::ioctl(fd, SIOCOUTQ, &unread) == 0 && unread > 0) return true;
+        }
+        return false;
+    };
+    EXPECT_TRUE(comes_true(sent));
+    ASSERT_EQ(::kill(fence_, SIGCONT), 0);
+    const auto onlooker = fence::test::Agent::connect(directory_ / "run", "demo/pg1");
+    ASSERT_TRUE(onlooker);
+    const auto cleared = [&] {
+        const fence::Report report = onlooker->ask(fence::Kind::status).report;
+        return report.state.server == 0 && !report.busy;
+    };
+    ASSERT_TRUE(fence::test::eventually(10s, cleared));
+    ASSERT_TRUE(comes_true([&] { return started.has_value(); }));
+    ASSERT_TRUE(*started) << started->error().message;
+    EXPECT_NE(**started, first);
+    EXPECT_TRUE(accepts_connections(30s));
 }
 
 TEST_P(FenceClientTest, TheNextAgentFindsFenceServerAndEpoch) {

@@ -150,8 +150,9 @@ Guard::Reply Guard::take_directory(const Reader& packet) {
     const auto path = packet.text(Field::data_dir);
     if (!path) return {Answer::malformed};
     if (ending_) return {Answer::ending};
+    on_children();  // whoever asks may have seen the last server end before we were told
+    if (killing_ || launching_) return {Answer::busy};
     if (const Answer answer = deadline_.may_start(); answer != Answer::ok) return {answer};
-    if (killing_ || launching_) return {Answer::server_running};
     const int error = server_.take_directory(*path);
     if (error == EWOULDBLOCK) return {Answer::locked};
     if (error != 0) return {Answer::failed, error, "open the data directory"};
@@ -193,7 +194,7 @@ Guard::Reply Guard::start(const Request& request) {
     const int error = server_.start(launch);
     if (error == EBUSY && server_.remains()) {
         begin_clearing();
-        return {Answer::server_running, 0, "what an earlier fence left is being cleared away"};
+        return {Answer::busy, 0, "what an earlier fence left is being cleared away"};
     }
     if (error != 0) {
         server_.leave_directory();
