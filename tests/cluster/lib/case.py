@@ -16,6 +16,7 @@ class ClusterCase(unittest.TestCase):
     """Tests of one class share a cluster, for a bootstrap takes seconds. A test that leaves it broken fails, and the
     next gets a new one."""
     options = {}
+    kind = staticmethod(agents.chosen)  # makes the kind of agent that its members have
     cluster = None
 
     @classmethod
@@ -31,7 +32,7 @@ class ClusterCase(unittest.TestCase):
     def setUp(self):
         cls = type(self)
         if cls.cluster is None:
-            cls.cluster = Cluster(agents.chosen(), **cls.options)
+            cls.cluster = Cluster(cls.kind(), **cls.options)
             try:
                 cls.cluster.start()
             except BaseException:

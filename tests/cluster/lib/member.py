@@ -84,6 +84,13 @@ class Member:
             self.process = processes.start(self.kind.command(self.file), self.log, self.user, env, self.directory)
         return self
 
+    def become(self, kind):
+        """The next agent is of that kind, with the same file but for our own section."""
+        self.kind = kind
+        self.config.update(kind.settings(self.directory))
+        self.write_config()
+        return self
+
     @property
     def agent_pid(self):
         return self.process.pid
