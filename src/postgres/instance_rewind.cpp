@@ -115,7 +115,14 @@ Task<Result<ports::Server::Divergence>> Instance::compare(core::Upstream source,
     if (says->system_id != std::to_string(control.system_id))
         co_return Error{Errc::invalid, "the primary's system identifier is " + says->system_id + ", ours " +
                                            std::to_string(control.system_id) + ": it belongs to another cluster"};
-    co_return judge_divergence(local, {says->timeline, says->position, std::move(says->history)});
+    const PrimaryEnd primary{says->timeline, says->position, std::move(says->history)};
+    const Divergence verdict = judge_divergence(local, primary);
+    if (verdict != Divergence::diverged || local.was_primary || local.lsn <= view_.replayed) co_return verdict;
+    // What a standby received may end amid a record that nobody will complete. A server stops reading before it.
+    const auto end = co_await wal_end(site_, local.timeline, view_.replayed, control.wal_segment_bytes, deadline);
+    if (!end) co_return verdict;
+    local.lsn = *end;
+    co_return judge_divergence(local, primary);
 }
 
 Task<Result<Lsn>> Instance::last_record(BootTime deadline) {

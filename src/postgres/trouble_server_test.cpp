@@ -7,6 +7,7 @@
 
 #include "postgres/files.hpp"
 #include "postgres/test_server.hpp"
+#include "postgres/wal_end.hpp"
 
 namespace castle::postgres {
 namespace {
@@ -70,6 +71,15 @@ TEST(Trouble, OurReadingOfPgControlIsPostgresqls) {
     ASSERT_OK(end);
     EXPECT_GT(*end, control.checkpoint);
     EXPECT_LT(lag_bytes(*end, control.checkpoint), 300u);
+    Site site{world.loop,
+              world.journal,
+              one.options,
+              Programs(world.loop, one.options, *find_owner(one.options.data_dir)),
+              {}};
+    auto last = world.run(wal_end(site, control.timeline, *end, control.wal_segment_bytes, world.in(10s)));
+    ASSERT_OK(last);
+    EXPECT_EQ(*last, *end) << "nothing follows";
+    EXPECT_FALSE(world.run(wal_end(site, Timeline{9}, *end, control.wal_segment_bytes, world.in(10s))));
 }
 
 TEST(Trouble, CrashRecoveryAfterKillEvenWithABusyBackendLeft) {

@@ -28,9 +28,10 @@ Task<Result<Dump>> dump(const Site& site, Timeline timeline, Lsn start, bool onl
     };
     auto outcome = co_await site.programs.run(std::move(command), deadline);
     if (!outcome) co_return std::move(outcome).error().in("pg_waldump");
-    // It always fails where the log ends; only without any record that is an error.
+    // It always fails where the log ends; only without any record that may be an error.
     records->problem = outcome->reason();
-    if (!records->first) co_return Error{Errc::failed, "pg_waldump: " + records->problem};
+    const bool at_the_end = records->problem.find("could not find a valid record after") != std::string::npos;
+    if (!records->first && !at_the_end) co_return Error{Errc::failed, "pg_waldump: " + records->problem};
     co_return *records;
 }
 
@@ -38,13 +39,14 @@ Task<Result<Dump>> dump(const Site& site, Timeline timeline, Lsn start, bool onl
 
 Task<Result<Lsn>> record_end(const Site& site, Timeline timeline, Lsn start, std::uint64_t segment, BootTime deadline) {
     CASTLE_CO_TRY(const Dump records, co_await dump(site, timeline, start, true, deadline));
-    if (records.first->start != start) co_return Error{Errc::failed, "there is no record at " + start.text()};
+    if (!records.first || records.first->start != start)
+        co_return Error{Errc::failed, "there is no record at " + start.text()};
     co_return end_of_record(start, records.first->length, segment);
 }
 
 Task<Result<Lsn>> wal_end(const Site& site, Timeline timeline, Lsn from, std::uint64_t segment, BootTime deadline) {
     CASTLE_CO_TRY(const Dump records, co_await dump(site, timeline, from, false, deadline));
-    co_return end_of_record(records.last->start, records.last->length, segment);
+    co_return records.last ? end_of_record(records.last->start, records.last->length, segment) : from;
 }
 
 }  // namespace castle::postgres

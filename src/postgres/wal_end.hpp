@@ -1,4 +1,4 @@
-// Where the write-ahead log of a stopped server ends, as pg_waldump finds it.
+// Where the write-ahead log in a data directory ends, as pg_waldump finds it.
 #pragma once
 
 #include "base/lsn.hpp"
@@ -6,8 +6,9 @@
 
 namespace castle::postgres {
 
-// The end of the record that begins at `start`, and of the last valid record from there on.
+// The end of the record that begins at `start`.
 Task<Result<Lsn>> record_end(const Site& site, Timeline timeline, Lsn start, std::uint64_t segment, BootTime deadline);
+// The end of the last valid record from the end of another one, `from`, on; `from` if there is none.
 Task<Result<Lsn>> wal_end(const Site& site, Timeline timeline, Lsn from, std::uint64_t segment, BootTime deadline);
 
 }  // namespace castle::postgres
