@@ -1,5 +1,9 @@
 """Faults of the network: at the bridge, so that no host can tell a cut from silence."""
+import os
+import time
+
 from catalogue import fault
+from lib import processes
 from network import ETCD_PORTS, POSTGRES_PORT, REST_PORT
 
 
@@ -110,6 +114,28 @@ def stalls(trial):
         trial.hold(0.5)
     trial.wait_flowing()
     assert trial.lab.wait_leader() is trial.old, "the leadership moved"
+
+
+@fault()
+def overload(trial):
+    """Four busy processes for each core, and every link stands still for 300 ms in turn: that is no failure"""
+    lab, server = trial.lab, trial.old.postmaster_pid()
+    for _ in range(4 * os.cpu_count()):
+        busy = processes.start(["/bin/sh", "-c", "while :; do :; done"], "/dev/null")
+        trial.afterwards(busy.wait)
+        trial.afterwards(busy.kill)
+    trial.strike()
+    end = time.monotonic() + float(os.environ.get("CASTLE_LAB_OVERLOAD", 4 * trial.ttl))
+    while time.monotonic() < end:
+        for member in lab:
+            lab.network.cut(member.host)
+            trial.hold(0.3)
+            lab.network.mend()
+            trial.hold(1)
+    changes = [change for change in lab.watch.since(trial.at, lab.key("leader")) if change.value != trial.old.name]
+    assert not changes, f"the leadership moved: {changes}"
+    assert trial.old.postmaster_pid() == server, "the server was restarted"
+    trial.wait_flowing()
 
 
 @fault()
