@@ -40,13 +40,13 @@ Task<> LeaseKeeper::run() {
     for (;;) {
         const auto seen = kick_.count();
         const bool hung = executor_.now() > last_cycle_ + pace_.loop_wait + pace_.retry_timeout;
+        const BootTime began = executor_.now();
         bool done = false;
         if (!hung) done = co_await renew_now(executor_.now() + pace_.retry_timeout);
         // The reference renews once a loop_wait; a short life asks for more, so that one lost renewal is no loss.
         const Duration third = std::min(std::max(life_, Duration{1500}) / 3, std::max(reach(life_) / 2, Duration{200}));
         const Duration interval = done ? std::min(pace_.loop_wait, third) : std::min(pace_.loop_wait, Duration{500});
-        const BootTime next =
-            std::max((done ? last_sent_ : executor_.now()) + interval, executor_.now() + Duration{50});
+        const BootTime next = std::max((done ? last_sent_ : began) + interval, executor_.now() + Duration{50});
         co_await wait_past(executor_, kick_, seen, std::max(next, shorter_lease_from()));
     }
 }

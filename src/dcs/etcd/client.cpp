@@ -12,6 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration attempt_time = 500ms;  // then the next endpoint is asked
+constexpr Duration again_time = 1s;       // then the same one is asked again
 constexpr Duration first_pause = 50ms;    // after every endpoint has failed; doubled each time
 constexpr Duration longest_pause = 1s;
 constexpr Duration examine_time = 1s;       // for an endpoint that was slower than another
@@ -49,6 +50,7 @@ struct Client::Node {
 // What the attempts of one call report.
 struct Client::Race {
     struct Finish {
+        int number;
         io::Endpoint at;
         Result<Bytes> result;
     };
@@ -72,6 +74,7 @@ Client::~Client() = default;
 
 Task<Result<Client::Bytes>> Client::call_bytes(Method method, std::string request, BootTime deadline) {
     struct Running {
+        int number;
         io::Endpoint at;
         BootTime since;
     };
@@ -80,6 +83,7 @@ Task<Result<Client::Bytes>> Client::call_bytes(Method method, std::string reques
     const auto race = std::make_shared<Race>();
     std::vector<Running> running;
     std::vector<io::Endpoint> tried;  // in this round
+    int count = 0;
     BootTime next_start = loop_.now();
     Duration pause = first_pause;
     std::optional<Error> last;
@@ -90,7 +94,7 @@ Task<Result<Client::Bytes>> Client::call_bytes(Method method, std::string reques
         while (!race->finished.empty()) {
             Race::Finish finish = std::move(race->finished.front());
             race->finished.pop_front();
-            std::erase_if(running, [&](const Running& other) { return same(other.at, finish.at); });
+            std::erase_if(running, [&](const Running& other) { return other.number == finish.number; });
             if (finish.result) {
                 rotation_.prefer(finish.at);
                 for (const Running& other : running)
@@ -118,17 +122,18 @@ Task<Result<Client::Bytes>> Client::call_bytes(Method method, std::string reques
             if (next != order.end() && may_start) {
                 const io::Endpoint at = *next;
                 tried.push_back(at);
-                running.push_back({at, now});
+                running.push_back({++count, at, now});
                 next_start = now + attempt_time;
                 const BootTime prepared_by = method.repeatable ? deadline : std::min(deadline, now + attempt_time);
-                attempts.spawn(run_attempt(race, at, method, request, prepared_by, deadline));
+                attempts.spawn(run_attempt(race, count, at, method, request, prepared_by, deadline));
             } else if (!may_start) {
                 // Sent and not answered. Whether the endpoint is to blame shows when others answer a question.
                 if (!std::exchange(probing, true)) attempts.spawn(probe(deadline));
                 next_start = deadline;
             } else {
                 tried.clear();
-                for (const Running& other : running) tried.push_back(other.at);
+                for (const Running& other : running)
+                    if (now - other.since < again_time) tried.push_back(other.at);
                 next_start = now + pause;
                 pause = std::min(2 * pause, longest_pause);
             }
@@ -137,11 +142,11 @@ Task<Result<Client::Bytes>> Client::call_bytes(Method method, std::string reques
     }
 }
 
-Task<> Client::run_attempt(std::shared_ptr<Race> race, io::Endpoint at, Method method, std::string request,
+Task<> Client::run_attempt(std::shared_ptr<Race> race, int number, io::Endpoint at, Method method, std::string request,
                            BootTime prepared_by, BootTime deadline) {
     auto result = co_await attempt(race, at, method, std::move(request), prepared_by, deadline);
     if (!result) result = std::move(result).error().in("etcd " + at.text());
-    race->finished.push_back({at, std::move(result)});
+    race->finished.push_back({number, at, std::move(result)});
     race->changed.notify();
 }
 

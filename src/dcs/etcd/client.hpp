@@ -3,8 +3,10 @@
 //
 // A call that may be repeated (reads, keep-alives, grants) is raced: when an endpoint has not answered for 500 ms the
 // next one is asked as well, and the first answer wins; so a frozen endpoint costs 500 ms and a slow cluster loses
-// nothing. A call that must happen once goes to one endpoint that has just shown that it is alive, and is sent again
-// only if it surely was not done.
+// nothing. An endpoint that has not answered for a second is asked once more beside that: it may have passed the call
+// on to a leader of etcd that was lost, and waits for it in vain, while a new call would reach the new leader. A call
+// that must happen once goes to one endpoint that has just shown that it is alive, and is sent again only if it surely
+// was not done.
 //
 // All on the loop's thread. Calls in progress must end before the client does.
 #pragma once
@@ -88,7 +90,7 @@ private:
     using Bytes = Answer<std::string>;
 
     Task<Result<Bytes>> call_bytes(Method method, std::string request, BootTime deadline);
-    Task<> run_attempt(std::shared_ptr<Race> race, io::Endpoint at, Method method, std::string request,
+    Task<> run_attempt(std::shared_ptr<Race> race, int number, io::Endpoint at, Method method, std::string request,
                        BootTime prepared_by, BootTime deadline);
     Task<Result<Bytes>> attempt(std::shared_ptr<Race> race, io::Endpoint at, Method method, std::string request,
                                 BootTime prepared_by, BootTime deadline);

@@ -235,6 +235,21 @@ TEST_F(ClientTest, WaitsForASlowOneAndWritesOnce) {
     EXPECT_ANSWER(read(), "other");  // whoever is first
 }
 
+// etcd's followers pass keep-alives on, and wait for a leader that is lost until long after there is another one.
+TEST_F(ClientTest, AsksAgainWhereTheFirstQuestionIsStuck) {
+    int asked = 0;
+    const auto answer = answers("good");
+    const auto stuck_at_first = [&](const std::string& path, const std::string& body) {
+        return ++asked <= 3 ? Reply{.how = Reply::How::silence} : answer(path, body);
+    };
+    FakeEndpoint one(loop_, stuck_at_first), two(loop_, stuck_at_first), three(loop_, stuck_at_first);
+    connect({&one, &two, &three});
+    const BootTime begun = loop_.now();
+    EXPECT_ANSWER(read(10s), "good");
+    EXPECT_EQ(asked, 4);
+    EXPECT_LT(loop_.now() - begun, 5s);
+}
+
 TEST_F(ClientTest, GivesUpAtTheDeadline) {
     FakeEndpoint silent(loop_, fails({.how = Reply::How::silence}));
     connect({&silent});
