@@ -236,6 +236,12 @@ TEST(Decide, TheLeadersServerIsDown) {
              c.s.findings = Findings{{answer("n2", 9000)}, {}};
          },
          Reason::restarting_after_failure, Kind::start_primary},
+        {"the third time, but it was the fence that ended it",
+         [](Case& c) {
+             c.s.memory.crashes = 3;
+             c.s.fence.fired = true;
+         },
+         Reason::restarting_after_failure, Kind::start_primary},
         {"recovery, and the lock is lost",
          [](Case& c) {
              c.s.activity = Activity::start_primary;

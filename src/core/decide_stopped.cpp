@@ -26,8 +26,8 @@ Decision restart_in_place(const Situation& s) {
         return act(Reason::start_failed_releasing, "removed leader key after trying and failing to start postgres",
                    {.kind = Action::Kind::release_lock});
     // primary_start_timeout 0, or a server that crashes again and again: hand over, but only to somebody who has all
-    // that was flushed here.
-    const bool loops = s.memory.crashes >= crash_loop;
+    // that was flushed here. What the fence killed has not crashed.
+    const bool loops = s.memory.crashes >= crash_loop && !s.fence.fired;
     if ((s.settings.primary_start_timeout == Duration{0} || loops) && s.memory.crashed_at &&
         !others_with_api(s).empty()) {
         if (!s.memory.crash_end)
