@@ -74,6 +74,25 @@ std::optional<Decision> check_identity(const Situation& s) {
     return std::nullopt;
 }
 
+namespace {
+
+// Whether somebody can go on in place of a server that has not become a primary until `due`: one who has all of its
+// WAL. A crash recovery that takes twice its time is as lost as if its machine were, and so is what nobody else has,
+// within the limit.
+bool replaceable(const Situation& s, bool promotes, BootTime due) {
+    HandOver wanted{.others = s.findings->peers, .candidate = {}, .timeline = s.instance.timeline};
+    if (promotes || s.now.boot < due + std::max(s.settings.primary_start_timeout, hang_patience)) {
+        wanted.at_least = promotes ? s.instance.position() : *s.memory.crash_end;
+    } else {
+        wanted.leader_position = *s.memory.crash_end;
+        wanted.lag_bytes_max = static_cast<std::uint64_t>(s.settings.maximum_lag_on_failover);
+        wanted.check_timeline = true;
+    }
+    return possible(wanted);
+}
+
+}  // namespace
+
 Decision decide_in_activity(const Situation& s) {
     const std::string what(name_of(s.activity));
     const auto cancel = [&](Reason reason, std::string text) {
@@ -83,8 +102,7 @@ Decision decide_in_activity(const Situation& s) {
     const bool as_primary = s.activity == Activity::promote || s.activity == Activity::start_primary;
     if (as_primary && !is_owner(s))
         return cancel(Reason::demoting_without_lock, what + " is cancelled: the leader lock is lost");
-    // Crash recovery, or a promotion, may take longer than the users want to wait, if somebody else can go on without
-    // loss.
+    // Crash recovery, or a promotion, may take longer than the users want to wait, if somebody else can go on.
     std::optional<BootTime> at;
     if (as_primary && !others_with_api(s).empty()) {
         const bool promotes = s.activity == Activity::promote;
@@ -99,10 +117,7 @@ Decision decide_in_activity(const Situation& s) {
         } else if (!s.findings) {
             return act(Reason::investigating, "asking the members whether one can take over",
                        {.kind = Action::Kind::investigate, .members = others_with_api(s)});
-        } else if (possible({.others = s.findings->peers,
-                             .candidate = {},
-                             .at_least = promotes ? s.instance.position() : *s.memory.crash_end,
-                             .timeline = s.instance.timeline})) {
+        } else if (replaceable(s, promotes, until)) {
             return promotes ? cancel(Reason::promote_stuck, "the promotion does not get on: handing over")
                             : cancel(Reason::crash_handover,
                                      "crash recovery takes longer than primary_start_timeout: handing over");

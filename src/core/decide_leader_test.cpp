@@ -206,6 +206,31 @@ TEST(Decide, TheLeadersServerIsDown) {
              c.s.findings = Findings{{answer("n2", 9000)}, {}};
          },
          Reason::action_in_progress},
+        {"recovery over twice the timeout, and nobody will ever have it all",
+         [](Case& c) {
+             c.s.activity = Activity::start_primary;
+             c.s.memory.crashed_at = now - 601s;
+             c.s.memory.crash_end = Lsn{9001};
+             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+         },
+         Reason::crash_handover, Kind::cancel_activity},
+        {"recovery over twice the timeout, the others lag too far behind",
+         [](Case& c) {
+             c.s.activity = Activity::start_primary;
+             c.s.memory.crashed_at = now - 601s;
+             c.s.memory.crash_end = Lsn{9001 + (1 << 20)};
+             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+         },
+         Reason::action_in_progress},
+        {"recovery over twice the timeout, and what the other has is of an ended timeline",
+         [](Case& c) {
+             c.s.activity = Activity::start_primary;
+             c.s.memory.crashed_at = now - 601s;
+             c.s.memory.crash_end = Lsn{9001};
+             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+             c.s.findings->peers.front().timeline = Timeline{number(c.s.instance.timeline) - 1};
+         },
+         Reason::action_in_progress},
         {"recovery over the timeout, alone",
          [](Case& c) {
              c.s.activity = Activity::start_primary;

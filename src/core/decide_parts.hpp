@@ -49,6 +49,8 @@ inline Decision promotion_failed() {
 // How long a promotion may take while no WAL is replayed. (A standby that lags behind has to replay what it received
 // first, and is let do that.)
 constexpr Duration promote_patience{30'000};
+// How much longer than primary_start_timeout, at least, a crash recovery may take if nobody has all of its WAL.
+constexpr Duration hang_patience{30'000};
 
 // How long a copy or start that failed is left alone before the next try.
 constexpr Duration retry_pause{5000};
