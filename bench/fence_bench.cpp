@@ -2,8 +2,10 @@
 //
 //   fence_bench [--trials N] [--busy-per-cpu N]
 //
-// Each trial: a server under pgbench with 16 clients beside as many busy loops as asked for; the fence is armed, nobody
-// moves the deadline, and its own figures are read: deadline to signals sent, and from there to the tree being empty.
+// Each trial: a server under pgbench with 16 clients and two writers that note when they were answered, beside as many
+// busy loops as asked for. The fence is armed and nobody moves the deadline; read are its own figures, deadline to
+// signals sent and from there to the tree being empty, and when the writers were answered last. A firing before the
+// deadline, or an answer more than 50 ms after it, fails.
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
@@ -39,8 +41,10 @@ TEST_P(FenceBench, Lateness) {
     for (long i = 0; i < busy_per_cpu * ::sysconf(_SC_NPROCESSORS_ONLN); ++i) {
         busy.push_back(Child{{"sh", "-c", "while :; do :; done"}});
     }
-    Figures late, teardown;
+    ::signal(SIGPIPE, SIG_IGN);
+    Figures late, teardown, answered;
     start_server_and_wait();
+    ASSERT_EQ(query("create table acknowledged (writer int, row bigint)"), "");
     const std::vector<std::string> target{"-h", directory_ / "sockets", "-U", "postgres", "postgres"};
     std::vector<std::string> initialize{postgres_program("pgbench"), "-i", "-q"};
     initialize.insert(initialize.end(), target.begin(), target.end());
@@ -50,15 +54,26 @@ TEST_P(FenceBench, Lateness) {
     for (int trial = 0; trial < trials; ++trial) {
         if (trial > 0) start_server_and_wait();
         const Child bench{load};
-        ASSERT_TRUE(eventually(20s, [&] { return server_processes().size() >= 20; }));
-        ASSERT_EQ(agent_->arm(trial + 1, now() + 300ms).answer, Answer::ok);
+        AckedWriter one{urgent_psql(), 1}, two{urgent_psql(), 2};
+        ASSERT_TRUE(eventually(60s, [&] {
+            return server_processes().size() >= 22 && one.acknowledged() > 10 && two.acknowledged() > 10;
+        }));
+        const BootTime deadline = now() + 300ms;
+        ASSERT_EQ(agent_->arm(trial + 1, deadline).answer, Answer::ok);
         const auto fired = agent_->wait_for(Kind::fired, 30s);
         ASSERT_TRUE(fired);
+        EXPECT_GE(now(), deadline);
+        one.join();
+        two.join();
+        const BootTime last = std::max(one.last_acknowledged(), two.last_acknowledged());
+        if (one.punctual()) EXPECT_LE(last, deadline + tolerance);
+        answered.milliseconds.push_back(static_cast<double>((last - deadline).count()));
         late.milliseconds.push_back(fired->late_us / 1e3);
         teardown.milliseconds.push_back(fired->teardown_us / 1e3);
     }
     print(GetParam().name, "deadline to signals sent", late);
     print(GetParam().name, "signals sent to all gone", teardown);
+    print(GetParam().name, "deadline to last answer", answered);
 }
 
 INSTANTIATE_TEST_SUITE_P(, FenceBench, ::testing::ValuesIn(modes), mode_name);

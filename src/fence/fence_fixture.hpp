@@ -233,6 +233,48 @@ private:
     std::uint32_t sequence_ = 0;
 };
 
+// What PostgreSQL itself may still do in the moment in which it is killed.
+inline constexpr Duration tolerance = 50ms;
+
+// Inserts one row after the other into the table acknowledged by psql, and notes when each was acknowledged.
+class AckedWriter {
+public:
+    AckedWriter(std::vector<std::string> psql, int number) : child_(std::move(psql)), number_(number) {
+        thread_ = std::thread([this] { work(); });
+    }
+    ~AckedWriter() {
+        if (thread_.joinable()) thread_.join();
+    }
+    // Ends when the server does.
+    void join() { thread_.join(); }
+    // Whether its clock tells when an answer came, or only when it was given the processor. Known after join().
+    bool punctual() const { return punctual_; }
+    BootTime last_acknowledged() const { return last_; }
+    std::int64_t acknowledged() const { return count_; }
+
+private:
+    void work() {
+        const sched_param priority{.sched_priority = 1};
+        punctual_ = ::sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &priority) == 0;
+        for (std::int64_t row = 1;; ++row) {
+            const std::string sql = "insert into acknowledged values (" + std::to_string(number_) + ", " +
+                                    std::to_string(row) + ") returning 'ok'; \n";
+            if (::write(child_.input(), sql.data(), sql.size()) < 0) return;
+            char answer[256];
+            const ssize_t got = ::read(child_.output(), answer, sizeof answer);
+            if (got < 3 || std::string_view(answer, 3) != "ok\n") return;
+            last_ = now();
+            count_ = row;
+        }
+    }
+    Child child_;
+    int number_;
+    bool punctual_ = false;
+    std::thread thread_;
+    std::atomic<BootTime> last_{BootTime{}};
+    std::atomic<std::int64_t> count_ = 0;
+};
+
 class FenceFixture : public ::testing::TestWithParam<Mode> {
 protected:
     void SetUp() override {
@@ -321,6 +363,12 @@ protected:
         std::string output = test::run(psql({"-c", sql})).output;
         while (!output.empty() && output.back() == '\n') output.pop_back();
         return output;
+    }
+    // Their own processes must not be what is late on a busy machine.
+    std::vector<std::string> urgent_psql() const {
+        std::vector<std::string> client = psql();
+        if (::geteuid() == 0) client.insert(client.begin(), {"chrt", "-f", "1"});
+        return client;
     }
     bool accepts_connections(Duration limit) const {
         return eventually(limit, [&] { return query("select 1") == "1"; });

@@ -11,48 +11,6 @@ namespace {
 
 using ::testing::IsEmpty;
 
-// What PostgreSQL itself may still do in the moment in which it is killed.
-constexpr Duration tolerance = 50ms;
-
-// Inserts one row after the other by psql and notes when each was acknowledged.
-class AckedWriter {
-public:
-    AckedWriter(std::vector<std::string> psql, int number) : child_(std::move(psql)), number_(number) {
-        thread_ = std::thread([this] { work(); });
-    }
-    ~AckedWriter() {
-        if (thread_.joinable()) thread_.join();
-    }
-    // Ends when the server does.
-    void join() { thread_.join(); }
-    // Whether its clock tells when an answer came, or only when it was given the processor. Known after join().
-    bool punctual() const { return punctual_; }
-    BootTime last_acknowledged() const { return last_; }
-    std::int64_t acknowledged() const { return count_; }
-
-private:
-    void work() {
-        const sched_param priority{.sched_priority = 1};
-        punctual_ = ::sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &priority) == 0;
-        for (std::int64_t row = 1;; ++row) {
-            const std::string sql = "insert into acknowledged values (" + std::to_string(number_) + ", " +
-                                    std::to_string(row) + ") returning 'ok'; \n";
-            if (::write(child_.input(), sql.data(), sql.size()) < 0) return;
-            char answer[256];
-            const ssize_t got = ::read(child_.output(), answer, sizeof answer);
-            if (got < 3 || std::string_view(answer, 3) != "ok\n") return;
-            last_ = now();
-            count_ = row;
-        }
-    }
-    Child child_;
-    int number_;
-    bool punctual_ = false;
-    std::thread thread_;
-    std::atomic<BootTime> last_{BootTime{}};
-    std::atomic<std::int64_t> count_ = 0;
-};
-
 class Fence : public FenceFixture {
 protected:
     void SetUp() override {
@@ -73,10 +31,7 @@ protected:
             0);
         bench_.emplace(std::vector<std::string>{postgres_program("pgbench"), "-n", "-c", "8", "-T", "60", "-h",
                                                 directory_ / "sockets", "-U", "postgres", "postgres"});
-        // The writers' own processes must not be what is late on a busy machine.
-        std::vector<std::string> client = psql();
-        if (::geteuid() == 0) client.insert(client.begin(), {"chrt", "-f", "1"});
-        for (int i = 0; i < 4; ++i) writers_.push_back(std::make_unique<AckedWriter>(client, i));
+        for (int i = 0; i < 4; ++i) writers_.push_back(std::make_unique<AckedWriter>(urgent_psql(), i));
         slow_.emplace(psql({"-c", "insert into slow select g from generate_series(1, 100000000) g"}));
         ASSERT_TRUE(eventually(20s, [&] { return writers_[0]->acknowledged() > 10; }));
     }

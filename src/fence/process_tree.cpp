@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "base/assert.hpp"
 
@@ -144,13 +145,68 @@ bool ProcessTree::belongs(const Process& process, const TreeRoot& root) const {
            process_file_id(process.pid, "cwd") == root.directory;
 }
 
-int ProcessTree::kill_round(const TreeRoot& root) {
-    std::ranges::fill(members_, 0);
-    const pid_t self = ::getpid();
-    if (root.server > 0) {
-        ::kill(root.server, SIGSTOP);
-        set_member(root.server);
+template <class Visit>
+void ProcessTree::each_child(pid_t pid, Visit visit) {
+    std::array<char, 48> path;
+    std::snprintf(path.data(), path.size(), "%d/task/%d/children", pid, pid);
+    const int fd = ::openat(proc_, path.data(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    std::array<char, 4096> text;  // "17 18 19 "
+    pid_t child = 0;
+    for (ssize_t got = 0; (got = ::read(fd, text.data(), text.size())) > 0;) {
+        for (const char digit : std::string_view(text.data(), static_cast<std::size_t>(got))) {
+            if (digit >= '0' && digit <= '9') {
+                child = child * 10 + (digit - '0');
+            } else if (child != 0) {
+                visit(std::exchange(child, 0));
+            }
+        }
     }
+    ::close(fd);
+}
+
+template <class Visit>
+void ProcessTree::each_member(Visit visit) const {
+    for (std::size_t word = 0; word < members_.size(); ++word) {
+        for (std::uint64_t bits = members_[word]; bits != 0; bits &= bits - 1)
+            visit(static_cast<pid_t>(word * 64 + static_cast<std::size_t>(__builtin_ctzll(bits))));
+    }
+}
+
+void ProcessTree::stop_server(const TreeRoot& root) {
+    std::ranges::fill(members_, 0);
+    if (root.server == 0) return;
+    ::kill(root.server, SIGSTOP);
+    set_member(root.server);
+}
+
+void ProcessTree::kill_members(const TreeRoot& root) const {
+    each_member([&](pid_t pid) {
+        if (pid != root.server) ::kill(pid, SIGKILL);
+    });
+    if (root.server > 0) ::kill(root.server, SIGKILL);
+}
+
+void ProcessTree::kill_descendants(const TreeRoot& root) {
+    stop_server(root);
+    bool found = false;
+    const auto stop = [&](pid_t child) {
+        if (is_member(child)) return;
+        set_member(child);
+        ::kill(child, SIGSTOP);
+        found = true;
+    };
+    do {
+        found = false;
+        if (root.reaper != 0) each_child(root.reaper, stop);
+        each_member([&](pid_t pid) { each_child(pid, stop); });
+    } while (found);
+    kill_members(root);
+}
+
+int ProcessTree::kill_round(const TreeRoot& root) {
+    stop_server(root);
+    const pid_t self = ::getpid();
     int living = 0;
     bool server_lives = false;
     for (bool found = true; found;) {
@@ -166,13 +222,7 @@ int ProcessTree::kill_round(const TreeRoot& root) {
             ::kill(process.pid, SIGSTOP);
         });
     }
-    for (std::size_t word = 0; word < members_.size(); ++word) {
-        for (std::uint64_t bits = members_[word]; bits != 0; bits &= bits - 1) {
-            const auto pid = static_cast<pid_t>(word * 64 + static_cast<std::size_t>(__builtin_ctzll(bits)));
-            if (pid != root.server) ::kill(pid, SIGKILL);
-        }
-    }
-    if (root.server > 0) ::kill(root.server, SIGKILL);
+    kill_members(root);
     return living + (server_lives ? 1 : 0);
 }
 

@@ -48,8 +48,18 @@ public:
     // anything else let the dying run, reap, and come again.
     int kill_round(const TreeRoot& root);
 
+    // The same for what descends from `server` and `reaper`, by the kernel's lists of children (CONFIG_PROC_CHILDREN):
+    // the first blow, in a fraction of the time that a look at every process of the machine takes. Rounds must follow.
+    void kill_descendants(const TreeRoot& root);
+
 private:
     struct Process;
+    template <class Visit>
+    void each_child(pid_t pid, Visit visit);
+    template <class Visit>
+    void each_member(Visit visit) const;
+    void stop_server(const TreeRoot& root);
+    void kill_members(const TreeRoot& root) const;
     template <class Visit>
     void each_process(Visit visit);
     bool belongs(const Process& process, const TreeRoot& root) const;

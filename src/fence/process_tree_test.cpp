@@ -82,6 +82,28 @@ TEST_F(ProcessTreeTest, TakesDescendantsInSessionsOfTheirOwnAndNobodyElse) {
     EXPECT_TRUE(gone(stranger));
 }
 
+TEST_F(ProcessTreeTest, TheFirstBlowTakesDescendantsAndWhatFellToTheReaper) {
+    const pid_t stranger = start_process(nothing);
+    pid_t server = start_process([] {
+        start_process([] { start_process(nothing); });
+        start_process(nothing);
+    });
+    tree_.kill_descendants({.server = server});
+    EXPECT_TRUE(gone(server));
+    EXPECT_EQ(::waitpid(stranger, nullptr, WNOHANG), 0) << "it lives";
+    ::kill(stranger, SIGKILL);
+    EXPECT_TRUE(gone(stranger));
+    while (::waitpid(-1, nullptr, 0) > 0) {  // whom the blow missed would be waited for in vain
+    }
+
+    server = start_process([] { start_process(nothing); });
+    ::kill(server, SIGKILL);
+    ASSERT_TRUE(gone(server));
+    tree_.kill_descendants({.reaper = ::getpid()});
+    while (::waitpid(-1, nullptr, 0) > 0) {
+    }
+}
+
 TEST_F(ProcessTreeTest, TakesOrphansThatFellToTheReaper) {
     const pid_t server = start_process([] { start_process(nothing); });
     ::kill(server, SIGKILL);

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -24,6 +26,20 @@ bool write_oom_score(const char* score) {
     return written;
 }
 
+// Whoever wants the processor for short turns only is given it sooner (Linux 6.12, sched(7)); no privilege is needed.
+void ask_for_short_turns() {
+    struct {  // the first version of the kernel's struct sched_attr
+        std::uint32_t size, policy;
+        std::uint64_t flags;
+        std::int32_t nice;
+        std::uint32_t priority;
+        std::uint64_t runtime_ns, deadline_ns, period_ns;
+    } wanted{.size = 48, .policy = SCHED_OTHER, .runtime_ns = 100'000};
+    wanted.nice = ::getpriority(PRIO_PROCESS, 0);
+    wanted.flags = 1;  // SCHED_FLAG_RESET_ON_FORK: not the server
+    ::syscall(SYS_sched_setattr, 0, &wanted, 0);
+}
+
 bool protect_from_oom() {
     const int fd = ::open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
     if (fd < 0) return false;
@@ -41,7 +57,11 @@ std::uint32_t harden() {
     explicit_bzero(stack.data(), stack.size());
     if (::mlockall(MCL_CURRENT | MCL_FUTURE) == 0) guards |= guard_memory_locked;
     const sched_param priority{.sched_priority = 20};
-    if (::sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &priority) == 0) guards |= guard_realtime;
+    if (::sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &priority) == 0) {
+        guards |= guard_realtime;
+    } else {
+        ask_for_short_turns();
+    }
     if (protect_from_oom()) guards |= guard_oom_score;
     return guards;
 }

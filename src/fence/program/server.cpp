@@ -109,7 +109,7 @@ TreeRoot Server::root() const {
 
 void Server::kill() {
     cgroup_.kill();
-    if (!in_cgroup_) tree_.kill_round(root());
+    if (!in_cgroup_) tree_.kill_descendants(root());
 }
 
 bool Server::empty() {
