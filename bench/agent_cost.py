@@ -1,8 +1,5 @@
 """What an agent costs: three members from nothing, memory and processor at rest, health checks a second."""
 import os
-import socket
-import statistics
-import threading
 import time
 
 from lib import processes
@@ -42,36 +39,11 @@ def at_rest(cluster, seconds):
     return _memory(pids, "Rss"), _memory(pids, "Pss"), used
 
 
-def requests(member, seconds, clients, kept):
-    """GET /primary: how many a second, and the slowest hundredth in ms; with a new connection for each or kept ones."""
-    request = b"GET /primary HTTP/1.1\r\nHost: x\r\n" + (b"" if kept else b"Connection: close\r\n") + b"\r\n"
-    counts, latencies = [0] * clients, []
-
-    def one(index):
-        end = time.monotonic() + seconds
-        connection = None
-        while time.monotonic() < end:
-            began = time.monotonic()
-            if connection is None:
-                connection = socket.create_connection((member.host.address, member.api_port))
-            connection.sendall(request)
-            answer = connection.recv(65536)
-            if kept:
-                head, _, body = answer.partition(b"\r\n\r\n")
-                length = int(next(line for line in head.lower().split(b"\r\n")
-                                  if line.startswith(b"content-length:")).split(b":")[1])
-                while len(body) < length:
-                    body += connection.recv(65536)
-            else:
-                while answer:
-                    answer = connection.recv(65536)
-                connection.close()
-                connection = None
-            counts[index] += 1
-            latencies.append(time.monotonic() - began)
-    threads = [threading.Thread(target=one, args=(index,)) for index in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(counts) / seconds, statistics.quantiles(latencies, n=100)[98] * 1000
+def requests(program, member, **options):
+    """GET /primary by rest_bench: how many a second, and the slowest hundredth in ms."""
+    arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    done = processes.run([program, member.host.address, str(member.api_port), *arguments])
+    figures = done.stdout.split()
+    assert len(figures) == 4, f"rest_bench: {done.stdout}{done.stderr}"
+    assert figures[3] == "0" or not member.kind.is_ours, f"{figures[3]} health checks were not answered"
+    return float(figures[0]), float(figures[2])

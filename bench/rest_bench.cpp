@@ -1,153 +1,117 @@
-// How many health checks one agent answers: 50 keep-alive connections against the REST interface over loopback, in
-// front of a view that does not change. Prints requests per second, the server thread's CPU time per request, and the
-// time a lone probe takes meanwhile.
-#include <time.h>
-
+// Health checks as many as an agent answers, ours or the peer's:
+//
+//   rest_bench HOST PORT [--connections N] [--seconds N] [--idle N] [--kept 1]
+//
+// So many connections at a time ask GET /primary, each for one request or (--kept) for all of them, beside as many idle
+// ones as asked for, which stay open and say nothing. Prints one line: requests a second, median and slowest hundredth
+// in ms, and how many failed.
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
-#include <memory>
-#include <thread>
+#include <map>
+#include <string>
 #include <vector>
 
-#include "api/rest_server.hpp"
-#include "api/test_world.hpp"
-#include "io/clock.hpp"
+#include "io/loop.hpp"
 #include "io/stream.hpp"
+#include "task/scope.hpp"
 
 namespace castle {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int connections = 50;
-constexpr Duration length = 3s;
+struct Load {
+    io::Loop& loop;
+    io::Endpoint target;
+    bool kept = false;
+    BootTime end{};
+    std::vector<double> milliseconds;
+    long failed = 0;
 
-struct RealClock final : ports::Clock {
-    Now now() const override { return {io::boot_now(), io::wall_now()}; }
-};
-struct Silence final : ports::Journal {
-    void write(ports::Level, std::string_view) override {}
-};
-struct StillAgent final : ports::Commands {
-    StillAgent() {
-        core::AgentView view = api::test_primary();
-        view.cluster_read_at = view.instance.looked_at = io::boot_now();
-        view.leader_until = io::boot_now() + 1h;
-        current = std::make_shared<core::AgentView>(std::move(view));
+    std::string request() const {
+        return "GET /primary HTTP/1.1\r\nHost: x\r\n" + std::string(kept ? "" : "Connection: close\r\n") + "\r\n";
     }
-    std::shared_ptr<const core::AgentView> view() const override { return current; }
-    Signal& view_changed() override { return changed; }
-    Task<Result<core::Cluster>> read_cluster(BootTime) override { co_return *current->cluster; }
-    Task<Result<Revision>> write(std::vector<core::KeyWrite>, BootTime) override { co_return Revision{}; }
-    Task<std::vector<core::PeerStatus>> ask(std::vector<core::Member>, BootTime) override {
-        co_return std::vector<core::PeerStatus>{};
-    }
-    void wake() override {}
-    void reload() override {}
-    Task<ports::RestartOutcome> restart(ports::RestartRequest) override { co_return ports::RestartOutcome::failed; }
-    bool schedule_restart(core::ScheduledRestart) override { return false; }
-    bool unschedule_restart() override { return false; }
-    ports::ReinitOutcome reinitialize(bool, bool) override { return ports::ReinitOutcome::no_leader; }
-    std::shared_ptr<const core::AgentView> current;
-    Signal changed;
 };
 
-double cpu_seconds() {
-    timespec time{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
-}
-
-struct Counts {
-    long requests = 0;
-    bool failed = false;
-    std::vector<double> probe_ms;
-};
-
-Task<> ask_again(io::Loop& loop, int port, std::string request, BootTime end, Counts& counts) {
-    auto stream = co_await io::connect(loop, {"127.0.0.1", port}, nullptr, end);
-    if (!stream) {
-        counts.failed = true;
-        co_return;
-    }
-    char buffer[8192];
-    while (loop.now() < end) {
-        auto sent = co_await (*stream)->write_all(request, end + 5s);
-        auto size = co_await (*stream)->read_some(buffer, end + 5s);  // answers fit into one segment
-        if (!sent || !size || *size == 0) {
-            counts.failed = true;
-            co_return;
-        }
-        ++counts.requests;
+// A kept connection's answer comes in one segment; otherwise the end of the connection is the end of the answer.
+Task<bool> answered(Load& load, io::Stream& stream) {
+    char buffer[16 * 1024];
+    bool something = false;
+    for (;;) {
+        const auto size = co_await stream.read_some(buffer, load.end + 5s);
+        if (!size) co_return false;
+        if (*size == 0) co_return something;
+        something = true;
+        if (load.kept) co_return true;
     }
 }
 
-Task<> probe_again(io::Loop& loop, int port, BootTime end, Counts& counts) {
-    const std::string request = "OPTIONS /primary HTTP/1.0\r\n\r\n";
-    while (loop.now() < end) {
+Task<> client(Load& load) {
+    const std::string request = load.request();
+    io::StreamPtr stream;
+    while (load.loop.now() < load.end) {
         const auto begin = std::chrono::steady_clock::now();
-        auto stream = co_await io::connect(loop, {"127.0.0.1", port}, nullptr, end + 5s);
-        if (!stream) co_return;
-        auto sent = co_await (*stream)->write_all(request, end + 5s);
-        char buffer[256];
-        auto size = co_await (*stream)->read_some(buffer, end + 5s);
-        if (!sent || !size || *size == 0) co_return;
-        counts.probe_ms.push_back(
-            std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
-        co_await sleep_for(loop, 10ms);
+        if (!stream) {
+            auto connected = co_await io::connect(load.loop, load.target, nullptr, load.end + 5s);
+            if (connected) stream = std::move(*connected);
+        }
+        bool done = false;
+        if (stream) {
+            const auto sent = co_await stream->write_all(request, load.end + 5s);
+            if (sent) done = co_await answered(load, *stream);
+        }
+        if (!done || !load.kept) stream.reset();
+        if (!done && ++load.failed > 1000) co_return;
+        if (done)
+            load.milliseconds.push_back(
+                std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
     }
 }
 
-Task<> load(io::Loop& loop, int port, std::string path, Counts& counts) {
-    const BootTime end = loop.now() + length;
-    Scope scope(loop);
-    for (int i = 0; i < connections; ++i)
-        scope.spawn(ask_again(loop, port, "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n", end, counts));
-    scope.spawn(probe_again(loop, port, end, counts));
-    co_await scope.drained();
+Task<int> run(Load& load, int connections, int idle, Duration length) {
+    std::vector<io::StreamPtr> open;
+    for (int i = 0; i < idle; ++i) {
+        auto stream = co_await io::connect(load.loop, load.target, nullptr, load.loop.now() + 5s);
+        if (stream)
+            open.push_back(std::move(*stream));
+        else
+            ++load.failed;
+    }
+    load.end = load.loop.now() + length;
+    Scope clients(load.loop);
+    for (int i = 0; i < connections; ++i) clients.spawn(client(load));
+    co_await clients.drained();
+    co_return load.failed == 0 ? 0 : 1;
 }
 
-void measure(const char* path) {
+int number(const std::string& text) {
+    int value = -1;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+}
+
+int measure(const std::vector<std::string>& arguments) {
+    std::map<std::string, int> options{{"--connections", 50}, {"--seconds", 3}, {"--idle", 0}, {"--kept", 0}};
+    for (std::size_t i = 2; i + 1 < arguments.size(); i += 2) options[arguments[i]] = number(arguments[i + 1]);
+    if (arguments.size() < 2 || options.size() != 4) return 2;
     io::Loop loop;
-    RealClock clock;
-    Silence journal;
-    StillAgent agent;
-    api::Rest rest(loop, clock, agent, journal);
-    config::RestApi config;
-    config.listen.host = "127.0.0.1";
-    auto server = io::run_to_end(loop, api::RestServer::start(loop, rest, config, loop.now() + 5s));
-    if (!server) {
-        std::printf("%s\n", server.error().message.c_str());
-        return;
-    }
-    const int port = (*server)->port();
-    Counts counts;
-    std::thread clients([&] {
-        io::Loop own;
-        io::run_to_end(own, load(own, port, path, counts));
-        loop.stop();
-    });
-    const double before = cpu_seconds();
-    loop.run();
-    const double used = cpu_seconds() - before;
-    clients.join();
-    auto& probes = counts.probe_ms;
-    std::sort(probes.begin(), probes.end());
-    const auto at = [&probes](double part) {
-        return probes.empty() ? 0.0 : probes[static_cast<std::size_t>(part * static_cast<double>(probes.size() - 1))];
+    Load load{.loop = loop, .target = {arguments[0], number(arguments[1])}, .kept = options["--kept"] != 0};
+    const Duration length = std::chrono::seconds{options["--seconds"]};
+    const int status = io::run_to_end(loop, run(load, options["--connections"], options["--idle"], length));
+    auto& times = load.milliseconds;
+    std::ranges::sort(times);
+    const auto at = [&](double part) {
+        return times.empty() ? 0.0 : times[static_cast<std::size_t>(part * static_cast<double>(times.size() - 1))];
     };
-    const double seconds = std::chrono::duration<double>(length).count();
-    std::printf(
-        "GET %-10s %9.0f requests/s on %d connections, %5.1f us of CPU each; a probe meanwhile: median %.1f ms, p99 "
-        "%.1f ms%s\n",
-        path, static_cast<double>(counts.requests) / seconds, connections,
-        used * 1e6 / static_cast<double>(std::max(counts.requests, 1L)), at(0.5), at(0.99),
-        counts.failed ? " (FAILED)" : "");
+    std::printf("%.0f %.2f %.2f %ld\n", static_cast<double>(times.size()) / options["--seconds"], at(0.5), at(0.99),
+                load.failed);
+    return status;
 }
 
 }  // namespace
 }  // namespace castle
 
-int main() {
-    for (const char* path : {"/primary", "/patroni", "/metrics"}) castle::measure(path);
+int main(int count, char** values) {
+    return castle::measure({values + 1, values + count});
 }
