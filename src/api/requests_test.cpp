@@ -5,6 +5,7 @@
 #include "api/schedule.hpp"
 #include "api/switchover_request.hpp"
 #include "api/test_world.hpp"
+#include "core/timestamp.hpp"
 
 namespace castle::api {
 namespace {
@@ -30,7 +31,7 @@ TEST(Schedule, IsReadAsPeopleWriteIt) {
     for (const char* text : {"2023-11-14T22:13:20", "22:13", "2023-11-14"})
         EXPECT_EQ(read_time(text, test_wall).error().code, Errc::denied) << text;
     for (const char* text : {"", "tomorrow", "2023-13-01T00:00Z", "2023-11-14T25:00Z", "2023-11-14T10:00 CEST",
-                             "2023-11-14T10:00Zx", "1", "::Z"})
+                             "2023-11-14T10:00Zx", "1", "::Z", "9999-12-31T23:00-02:00"})
         EXPECT_EQ(read_time(text, test_wall).error().code, Errc::invalid) << text;
 }
 
@@ -149,6 +150,19 @@ TEST(Switchover, TheFirstProblemAnswers) {
     }
     EXPECT_EQ(read_switchover(object(R"({"leader":"n1","candidate":"n2"})"), true, {}, test_wall).action, "switchover");
     EXPECT_EQ(read_switchover(object(R"({"candidate":"n2"})"), true, {}, test_wall).action, "failover");
+}
+
+// The leader drops a request whose time it cannot read, after the answer was that the switchover is scheduled.
+TEST(Switchover, AScheduleIsWrittenAsMembersReadIt) {
+    for (const char* text : {"2030-01-01T12:00:00+02:00", "20300101T100000Z", "2030/1/1 10:00 am UTC",
+                             "2030-Jan-1, 10:00 Z", "2030-01-01T10:00Z", "2030-01-01 10:00:00 +0"}) {
+        const auto body = object(R"({"leader":"n1","scheduled_at":")" + std::string(text) + R"("})");
+        const SwitchoverCall call = read_switchover(body, false, {}, test_wall);
+        ASSERT_TRUE(call.at) << text << ": " << call.refusal;
+        const auto read = core::parse_timestamp(call.scheduled_text);
+        ASSERT_TRUE(read) << text << ": " << call.scheduled_text;
+        EXPECT_EQ(*read, *call.at) << text;
+    }
 }
 
 TEST(Switchover, CandidatesAreThoseWhoMayTakeOver) {

@@ -159,7 +159,9 @@ Result<WallTime> read_time(std::string_view given, WallTime now) {
         case Zone::wrong: return wrong;
         case Zone::read: break;
     }
-    return WallTime{sys_days{date}.time_since_epoch() + time - zone};
+    const WallTime at{sys_days{date}.time_since_epoch() + time - zone};
+    if (at < sys_days{0y / January / 1} || at >= sys_days{10'000y / January / 1}) return wrong;  // has no ISO 8601 text
+    return at;
 }
 
 Schedule read_schedule(std::string_view text, WallTime now, std::string_view action) {

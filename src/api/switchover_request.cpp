@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "api/schedule.hpp"
+#include "core/timestamp.hpp"
 
 namespace castle::api {
 namespace {
@@ -49,6 +50,7 @@ SwitchoverCall read_switchover(const boost::json::object& body, bool failover, c
         const Schedule schedule = read_schedule(call.scheduled_text, now, call.action);
         if (schedule.problem.status) return refuse(schedule.problem.status, schedule.problem.text);
         call.at = schedule.at;
+        call.scheduled_text = core::iso_utc(schedule.at);  // members read this form only
     }
     if (settings.pause && call.candidate.empty())
         return refuse(400, "Switchover is possible only to a specific candidate in a paused state");

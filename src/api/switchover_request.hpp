@@ -17,8 +17,8 @@ struct SwitchoverCall {
     std::string leader;
     std::string candidate;  // empty: any
     std::optional<WallTime> at;
-    std::string scheduled_text;
-    int status = 0;  // of the refusal; 0: none so far
+    std::string scheduled_text;  // of `at`, as the store has it
+    int status = 0;              // of the refusal; 0: none so far
     std::string refusal;
 };
 // What can be told from the request and the configuration alone.
