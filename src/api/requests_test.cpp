@@ -102,6 +102,7 @@ TEST(Restart, FiltersAreChecked) {
         {R"({"postgres_version":"9.6.3"})", false, 0, ""},
         {R"({"postgres_version":"x.y"})", false, 400, "Invalid PostgreSQL version: x.y"},
         {R"({"timeout":0})", false, 400, "Timeout should be a positive number of seconds"},
+        {R"({"timeout":9223372036854775807})", false, 400, "Timeout should be a positive number of seconds"},
         {R"({"timeout":"soon"})", false, 400, "Timeout should be a positive number of seconds"},
         {R"({"rolle":"x"})", false, 400, "Unknown filter for the scheduled restart: rolle"},
     };

@@ -11,6 +11,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr std::int64_t timeout_max = 100LL * 365 * 86'400;  // seconds; beyond it arithmetic on times may overflow
+
 // The words of the refusal; empty if it is a version.
 std::string check_version(const std::string& text) {
     const auto parts = split(text, '.');
@@ -58,7 +60,8 @@ RestartCall read_restart(const json::object& body, bool paused, WallTime now) {
             call.request.postgres_version = text;
         } else if (key == "timeout") {
             const auto seconds = config::int_of(value, "s");
-            if (!seconds || *seconds <= 0) return refuse(400, "Timeout should be a positive number of seconds");
+            if (!seconds || *seconds <= 0 || *seconds > timeout_max)
+                return refuse(400, "Timeout should be a positive number of seconds");
             call.request.timeout = std::chrono::seconds(*seconds);
         } else if (key == "restart_pending") {
             call.request.only_pending = true;
