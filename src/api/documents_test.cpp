@@ -19,6 +19,20 @@ TEST(JsonText, LooksLikePythons) {
     EXPECT_EQ(json_text(boost::json::value("\xff")), R"("\ufffd")");
 }
 
+TEST(JsonText, IsJsonWhateverTheStoreHolds) {
+    // A surrogate, beyond Unicode, and longer than need be: no UTF-8, though the bytes have its form.
+    for (const char* text : {"\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc0\xaf", "\xe0\x80\xaf"}) {
+        const std::string written = json_text(boost::json::value(text));
+        boost::system::error_code failed;
+        boost::json::parse(written, failed);
+        EXPECT_FALSE(failed) << written;
+        EXPECT_TRUE(written.starts_with(R"("\ufffd)")) << written;
+    }
+    const auto too_large = boost::json::parse(R"([1e400,-1e400])");
+    EXPECT_EQ(boost::json::parse(json_text(too_large)), too_large);
+    EXPECT_EQ(json_text(boost::json::parse("0e400")), "null");
+}
+
 TEST(StatusDocument, OfAPrimary) {
     EXPECT_EQ(
         status_of(test_primary()),

@@ -1,4 +1,5 @@
 #include <boost/json.hpp>
+#include <cmath>
 #include <cstdio>
 
 #include "api/documents.hpp"
@@ -47,6 +48,8 @@ void put_string(std::string& out, std::string_view text) {
             valid = (next & 0xc0u) == 0x80u;
             point = point << 6 | (next & 0x3fu);
         }
+        constexpr unsigned smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+        valid = valid && point >= smallest[size] && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
         if (!valid) {
             put_escape(out, 0xfffd);
             ++i;
@@ -61,6 +64,14 @@ void put_string(std::string& out, std::string_view text) {
         }
     }
     out += '"';
+}
+
+// JSON has no infinity: a number that every reader takes for one stands for it, as it did where 1e400 was read.
+void put_number(std::string& out, double number) {
+    if (std::isfinite(number))
+        out += config::real_text(number);
+    else
+        out += std::isnan(number) ? "null" : number > 0 ? "1e999" : "-1e999";
 }
 
 void put(std::string& out, const json::value& value) {
@@ -88,7 +99,7 @@ void put(std::string& out, const json::value& value) {
             break;
         }
         case json::kind::string: put_string(out, value.get_string()); break;
-        case json::kind::double_: out += config::real_text(value.get_double()); break;
+        case json::kind::double_: put_number(out, value.get_double()); break;
         default: out += json::serialize(value);
     }
 }
