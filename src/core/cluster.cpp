@@ -97,7 +97,7 @@ std::optional<std::vector<HistoryLine>> read_history(std::string_view text) {
         if (!entry.is_array() || entry.get_array().size() < 3) return std::nullopt;
         const json::array& fields = entry.get_array();
         const auto timeline = as_int(fields[0]), lsn = as_int(fields[1]);
-        if (!timeline || !lsn) return std::nullopt;
+        if (!timeline || *timeline < 0 || *timeline > UINT32_MAX || !lsn || *lsn < 0) return std::nullopt;
         const auto text_at = [&](std::size_t i) {
             return i < fields.size() && fields[i].is_string() ? std::string(fields[i].get_string()) : std::string();
         };
@@ -237,8 +237,8 @@ Cluster read_cluster(const Snapshot& snapshot) {
 
 ClusterStatus read_status(std::string_view text) {
     ClusterStatus status;
-    if (const auto legacy = parse_uint(trim(text))) {
-        status.optime = Lsn{*legacy};
+    if (const auto legacy = parse_int(trim(text))) {
+        if (*legacy > 0) status.optime = Lsn{static_cast<std::uint64_t>(*legacy)};
         return status;
     }
     const json::value value = parse_json(text);

@@ -69,6 +69,10 @@ TEST(Cluster, BrokenAndOldValuesAreTreatedAsTheContractAsks) {
     EXPECT_EQ(read({{"status", R"({"optime":1})"}, {"optime/leader", "12345"}}).status.optime, Lsn{1});
     EXPECT_EQ(read({{"status", "garbage"}}).status.optime, Lsn{});
     EXPECT_FALSE(read({{"history", "garbage"}}).history);
+    // No position and no timeline can be that; written back they would be another, or no history at all.
+    for (const char* line : {R"([[1,-5,"x"]])", R"([[-1,5,"x"]])", R"([[4294967296,5,"x"]])"})
+        EXPECT_FALSE(read({{"history", line}}).history) << line;
+    EXPECT_EQ(read({{"status", "18446744073709551615"}}).status.optime, Lsn{});
     EXPECT_EQ(number(read({{"history", "[]"}}).timeline()), 1U);
     EXPECT_EQ(number(read({}).timeline()), 0U);
     EXPECT_FALSE(read({{"initialize", ""}}).initialized());
