@@ -4,7 +4,7 @@ BUILD = build/$(PRESET)
 JOBS ?= $(shell nproc)
 TIMINGS ?= 5,1,3 20,1,3 30,10,10
 
-.PHONY: demo test check build soak sanitize bench bench-failover lint clean deps-build deps-test
+.PHONY: demo test check build fuzz soak sanitize bench bench-failover lint clean deps-build deps-test
 
 demo: deps-build ## a cluster of three on this machine, switched over and crashed before your eyes
 	@tools/demo
@@ -29,6 +29,11 @@ sanitize: deps-test ## ASan+UBSan over all tests but the lab and the simulator, 
 	@ctest --test-dir build/asan --output-on-failure --no-tests=error -L 'unit|server|cluster'
 	@$(MAKE) --no-print-directory build PRESET=tsan
 	@ctest --test-dir build/tsan --output-on-failure --no-tests=error -L 'unit|cluster'
+
+fuzz: deps-test ## each fuzzer of tests/fuzz for FUZZ_SECONDS (600), JOBS at a time; goes on from what it has reached
+	@$(MAKE) --no-print-directory build PRESET=$(PRESET)
+	@ls tests/fuzz/*_fuzz.cpp | sed 's,.*/,,; s,_fuzz.cpp,,' | \
+		xargs -P $(JOBS) -I NAME tests/fuzz/run $(BUILD) NAME $(or $(FUZZ_SECONDS),600)
 
 soak: deps-test ## many more simulated seeds than CI runs (SEED, SEEDS), then every fault of tests/lab (FAULTS, ROUNDS, TIMINGS)
 	@$(MAKE) --no-print-directory build PRESET=release

@@ -30,15 +30,18 @@ void read_configuration(std::string_view text) {
     (void)config::effective_postgresql(local.document, local.bootstrap.dcs);
 }
 
+void read_place(std::string_view text) {
+    (void)config::parse_address(text, 5432);
+    (void)config::parse_url(text);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size == 0 || size > 4096) return 0;
     const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
     switch (data[0] % 4) {
-        case 0:
-            read_configuration(text);
-            break;
+        case 0: read_configuration(text); break;
         case 1:
             if (const auto dynamic = config::parse_dynamic(text)) {
                 (void)config::read_settings(*dynamic);
@@ -51,9 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             (void)config::parse_real(text, "ms");
             (void)config::yaml_scalar(text);
             break;
-        default:
-            (void)config::parse_address(text, 5432);
-            (void)config::parse_url(text);
+        default: read_place(text);
     }
     return 0;
 }
