@@ -182,6 +182,7 @@ Task<> Agent::cycle() {
 
 // Reads the store (the watch's cache, or afresh when in doubt) and the server.
 Task<> Agent::observe() {
+    co_await give_up_old_claim();
     auto snapshot = store_.cached();
     read_ok_ = true;
     if (!snapshot || doubt_ || !lease_.store_answers()) {
@@ -207,10 +208,8 @@ Task<> Agent::observe() {
         memory_.bootstrap.see(*cluster_, executor_.now());
         // The key is ours by name and by lease: taken by a write whose answer was lost, or by an earlier run.
         if (cluster_->leader && !lease_.epoch() && cluster_->leader->name == options_.name &&
-            number(lease_.lease()) != 0 && cluster_->leader->lease == lease_.lease()) {
-            lease_.claim(cluster_->leader->created);
-            co_await lease_.renew_now(deadline());
-        }
+            number(lease_.lease()) != 0 && cluster_->leader->lease == lease_.lease())
+            co_await claim(cluster_->leader->created);
     }
     co_await server_.look(executor_.now() + look_patience);
     const core::Instance& instance = server_.view();

@@ -92,6 +92,7 @@ private:
     Task<> take_initialize();
     Task<> clear_initialize();
     Task<> take_lock(core::Evidence evidence);
+    Task<> claim(Revision epoch, LeaseId published = {});
     Task<Status> release_lock(Lsn optime);
     Task<> write_initialize();
     Task<> clear_request();
@@ -134,6 +135,8 @@ private:
     Task<> keep_slots(bool leader, bool heartbeat);
     core::SlotKeeper slot_keeper(bool leader) const;
     Task<> put(std::vector<core::KeyWrite> writes, std::string_view doing);
+    bool server_may_write() const;
+    Task<> give_up_old_claim();
     void publish();
     std::string state_name() const;
     std::string role_name() const;

@@ -188,10 +188,14 @@ Task<> Agent::take_lock(core::Evidence) {
         co_return;
     }
     reserved_timeline_ = std::max(reserved_timeline_, timeline);  // before our view of the record is a new one
-    lease_.claim(*written, named);
-    co_await lease_.renew_now(deadline());  // the deadline counts only from a confirmed renewal
-    publish();                              // from now on we may become a primary, and say so when asked
+    co_await claim(*written, named);
     next_cycle_ = executor_.now();
+}
+
+Task<> Agent::claim(Revision epoch, LeaseId published) {
+    lease_.claim(epoch, published);
+    publish();                              // from now on we may become a primary, and say so when asked
+    co_await lease_.renew_now(deadline());  // the deadline counts only from a confirmed renewal
 }
 
 // Gives the leader key back, saying that the server has shut down: `optime` is the end of its WAL.

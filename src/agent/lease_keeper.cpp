@@ -26,13 +26,15 @@ void LeaseKeeper::set_pace(Pace pace) {
 void LeaseKeeper::claim(std::optional<Revision> epoch, LeaseId published) {
     if (epoch_ == epoch) return;
     epoch_ = epoch;
+    ++claims_;
+    tried_ = false;
     published_ = published;
     leader_until_ = {};
 }
 
 void LeaseKeeper::resume(Revision epoch, BootTime until) {
-    epoch_ = epoch;
-    published_ = {};
+    claim(epoch);
+    tried_ = true;
     leader_until_ = until;
 }
 
@@ -58,7 +60,9 @@ Task<bool> LeaseKeeper::renew_now(BootTime deadline) {
     }
     if (executor_.now() < shorter_lease_from()) co_return store_answers_;
     renewing_ = true;
+    const std::uint64_t mine = claims_;
     const bool done = co_await renew(deadline);
+    if (claims_ == mine) tried_ = true;
     renewing_ = false;
     renewed_.notify();
     co_return done;
@@ -79,10 +83,10 @@ Duration LeaseKeeper::reach(Duration life) const {
 }
 
 Task<bool> LeaseKeeper::renew(BootTime deadline) {
-    const auto epoch = epoch_;
-    std::optional<ports::Claim> claim;
-    if (epoch) claim = ports::Claim{name_, *epoch};
-    auto renewal = co_await store_.renew(pace_.ttl, std::move(claim), deadline);
+    const std::uint64_t mine = claims_;
+    std::optional<ports::Claim> claimed;
+    if (epoch_) claimed = ports::Claim{name_, *epoch_};
+    auto renewal = co_await store_.renew(pace_.ttl, claimed, deadline);
     if (!renewal) {
         if (store_answers_) journal_.write(ports::Level::warning, "renew lease: " + renewal.error().message);
         answers(false);
@@ -95,21 +99,24 @@ Task<bool> LeaseKeeper::renew(BootTime deadline) {
         fresh_ = true;
         changed_.notify();
     }
-    // The claim may have been given up while the answer was on its way.
-    if (epoch && epoch_ == epoch) {
+    // The claim may have been given up while the answer was on its way, and others told that we are no primary. That it
+    // has been made again since does not make a confirmation good that was asked for before.
+    if (claimed && claims_ == mine) {
         if (renewal->leadership == Renewal::Leadership::confirmed)
-            co_await confirmed(*epoch, *renewal);
+            co_await confirmed(*renewal);
         else if (renewal->leadership == Renewal::Leadership::lost)
-            co_await lost(*epoch);
+            co_await lost();
     }
     answers(true);
     co_return true;
 }
 
-Task<> LeaseKeeper::confirmed(Revision epoch, ports::Renewal renewal) {
+Task<> LeaseKeeper::confirmed(ports::Renewal renewal) {
+    const std::uint64_t mine = claims_;
+    const Revision epoch = *epoch_;
     if (published_ != renewal.lease) {
         const bool told = co_await publish();
-        if (!told || epoch_ != epoch || lease_ != renewal.lease) co_return;
+        if (!told || claims_ != mine || lease_ != renewal.lease) co_return;
         published_ = renewal.lease;
     }
     const BootTime until = renewal.sent + reach(renewal.life);
@@ -124,9 +131,9 @@ Task<> LeaseKeeper::confirmed(Revision epoch, ports::Renewal renewal) {
 
 // The key is gone or another's: the server must not acknowledge anything any more. Without an armed fence (nobody else
 // is there) the cycle decides, because then nobody else can have taken over yet.
-Task<> LeaseKeeper::lost(Revision epoch) {
-    epoch_.reset();
-    leader_until_ = {};
+Task<> LeaseKeeper::lost() {
+    const Revision epoch = *epoch_;
+    claim(std::nullopt);
     journal_.write(ports::Level::warning, "the leader key is not mine any more");
     if (fence_.state().armed && fence_.state().epoch == epoch) {
         auto fired = co_await fence_.fire();

@@ -36,14 +36,16 @@ public:
     void set_watchdog(std::optional<Duration> safety_margin) { watchdog_ = safety_margin; }
     void cycle_finished() { last_cycle_ = executor_.now(); }
 
-    // From now on renewals confirm this leadership; nothing: we do not lead. `published`: the lease that its record
-    // names, if that is known.
+    // Renewals sent from now on confirm this leadership, and none that is on its way; nothing: we do not lead.
+    // `published`: the lease that its record names, if that is known.
     void claim(std::optional<Revision> epoch, LeaseId published = {});
     // Awaited before a lease counts that the record does not name yet. Answers whether it does now.
     std::function<Task<bool>()> publish = [] { return published_already(); };
     // The fence still holds a deadline of an earlier run of this agent: so much is confirmed already.
     void resume(Revision epoch, BootTime until);
     std::optional<Revision> epoch() const { return epoch_; }
+    // The claim is not confirmed any more, or could not be the first time.
+    bool unconfirmed() const { return epoch_ && tried_ && executor_.now() >= leader_until_; }
 
     // Renews now instead of at the next turn, and answers when that has been tried. False: it did not succeed.
     Task<bool> renew_now(BootTime deadline);
@@ -62,8 +64,8 @@ private:
     Task<bool> renew(BootTime deadline);
     BootTime shorter_lease_from() const;
     Duration reach(Duration life) const;  // how far beyond the sending of a renewal the deadline lies
-    Task<> confirmed(Revision epoch, ports::Renewal renewal);
-    Task<> lost(Revision epoch);
+    Task<> confirmed(ports::Renewal renewal);
+    Task<> lost();
     void answers(bool yes);
 
     Executor& executor_;
@@ -74,6 +76,8 @@ private:
     Pace pace_;
     std::optional<Duration> watchdog_;
     std::optional<Revision> epoch_;
+    std::uint64_t claims_ = 0;  // counts the changes of epoch_
+    bool tried_ = false;        // to have it confirmed
     LeaseId lease_{};
     LeaseId published_{};
     BootTime last_sent_{};

@@ -43,8 +43,7 @@ Task<Status> Agent::bootstrap(Revision initialize, CancelToken cancel) {
         auto written = co_await store_.write(writes, deadline());
         doubt_ = true;
         if (written) {
-            lease_.claim(*written);
-            co_await lease_.renew_now(deadline());
+            co_await claim(*written);
             log(Level::info, "initialized a new cluster");
             server_.callback("on_start", "primary");
             callback_role_ = "primary";

@@ -237,6 +237,26 @@ std::string Agent::role_name() const {
     return "replica";
 }
 
+bool Agent::server_may_write() const {
+    const core::Instance& instance = server_.view();
+    const Activity activity = worker_.activity();
+    return instance.running_primary() || activity == Activity::bootstrap || activity == Activity::start_primary ||
+           activity == Activity::promote || (fence_.state().armed && fence_.state().server_running) ||
+           (instance.process != ProcessState::stopped && !instance.running_standby());
+}
+
+// "May not write" must stay true for as long as somebody may promote on it; but a confirmation of the lock can be on
+// its way to us, older than that word. So a claim that is over is given up with it. It is made again only if the key is
+// read again, and counts only once a renewal that was sent after that has confirmed it.
+Task<> Agent::give_up_old_claim() {
+    if (!lease_.unconfirmed()) co_return;
+    co_await server_.look(executor_.now() + look_patience);
+    if (!lease_.unconfirmed() || server_may_write()) co_return;
+    lease_.claim(std::nullopt);
+    doubt_ = true;
+    publish();
+}
+
 void Agent::publish() {
     auto view = std::make_shared<core::AgentView>();
     view->name = options_.name;
@@ -257,13 +277,8 @@ void Agent::publish() {
     view->cluster_read_wall = cluster_read_wall_;
     view->store_ok = read_ok_ && lease_.store_answers();
     if (leads()) view->leader_until = lease_.leader_until();
-    const Activity activity = worker_.activity();
-    // Whoever holds the lock may become a primary at any moment, even if its key has just vanished.
-    view->may_write = view->instance.running_primary() || (lease_.epoch() && executor_.now() < lease_.leader_until()) ||
-                      activity == Activity::bootstrap || activity == Activity::start_primary ||
-                      activity == Activity::promote || (activity == Activity::restart && lease_.epoch().has_value()) ||
-                      (fence_.state().armed && fence_.state().server_running) ||
-                      (view->instance.process != ProcessState::stopped && !view->instance.running_standby());
+    // Whoever claims the lock may become a primary at any moment, even if its key has just vanished.
+    view->may_write = lease_.epoch() || server_may_write();
     view->watchdog_failed = !watchdog_.problem().empty();
     view->next_run = next_heartbeat_;
     view->scheduled_restart = scheduled_restart_;
