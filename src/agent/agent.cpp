@@ -145,6 +145,7 @@ Task<Agent::Exit> Agent::start() {
 void Agent::store_moved() {
     const auto snapshot = store_.cached();
     if (!snapshot || !snapshot_) return wake_.notify();
+    if (snapshot->incarnation != snapshot_->incarnation) return wake_.notify();
     const auto differs = [&](std::string_view key) {
         const auto a = snapshot->keys.find(std::string(key)), b = snapshot_->keys.find(std::string(key));
         const bool in_a = a != snapshot->keys.end(), in_b = b != snapshot_->keys.end();
@@ -204,11 +205,14 @@ Task<> Agent::observe() {
         snapshot_ = snapshot;
         cluster_read_at_ = executor_.now();
         cluster_read_wall_ = clock_.now().wall;
+        if (incarnation_ != 0 && cluster_->incarnation != incarnation_) another_store();
+        incarnation_ = cluster_->incarnation;
         memory_.lineage.see(*cluster_, executor_.now());
         memory_.bootstrap.see(*cluster_, executor_.now());
         // The key is ours by name and by lease: taken by a write whose answer was lost, or by an earlier run.
-        if (cluster_->leader && !lease_.epoch() && cluster_->leader->name == options_.name &&
-            number(lease_.lease()) != 0 && cluster_->leader->lease == lease_.lease())
+        if (cluster_->leader && !lease_.epoch() && !memory_.lineage.left_over(*cluster_->leader) &&
+            cluster_->leader->name == options_.name && number(lease_.lease()) != 0 &&
+            cluster_->leader->lease == lease_.lease())
             co_await claim(cluster_->leader->created);
     }
     co_await server_.look(executor_.now() + look_patience);
@@ -245,6 +249,17 @@ Task<> Agent::observe() {
         memory_.compared_with = {};
         log(Level::error, "PostgreSQL ended by itself");
     }
+}
+
+// Revisions of another store mean nothing in this one, even if the numbers are the same.
+void Agent::another_store() {
+    log(Level::error, "the store is not the one of before: it has been replaced, or restored from a backup");
+    lease_.store_replaced();
+    memory_.compared_with = {};
+    memory_.promote_failed = memory_.pre_promote_failed = memory_.stood_back = {};
+    configured_ = false;
+    written_member_.clear();
+    written_history_.clear();
 }
 
 Task<> Agent::apply_config() {
@@ -343,7 +358,7 @@ Task<std::optional<core::Decision>> Agent::decide_with_findings() {
     }
     const auto leader_of = [](const core::Snapshot& snapshot) {
         const auto found = snapshot.keys.find("leader");
-        return found == snapshot.keys.end() ? Revision{} : found->second.created;
+        return std::pair(snapshot.incarnation, found == snapshot.keys.end() ? Revision{} : found->second.created);
     };
     if (!latest || !snapshot_ || leader_of(*latest) != leader_of(*snapshot_)) {
         next_cycle_ = executor_.now() + Duration{latest ? 0 : 200};

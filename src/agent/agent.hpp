@@ -76,6 +76,7 @@ private:
     Task<Exit> start();
     Task<> cycle();
     Task<> observe();
+    void another_store();
     Task<> apply_config();
     Task<> look_at_watchdog();
     core::Situation situation() const;
@@ -91,6 +92,7 @@ private:
     Task<> carry_out(core::Decision decision);
     Task<> take_initialize();
     Task<> clear_initialize();
+    Task<> drop_old_lock();
     Task<> take_lock(core::Evidence evidence);
     Task<> claim(Revision epoch, LeaseId published = {});
     Task<Status> release_lock(Lsn optime);
@@ -156,8 +158,9 @@ private:
     std::shared_ptr<const core::Snapshot> snapshot_;
     BootTime cluster_read_at_{};
     WallTime cluster_read_wall_{};
-    bool doubt_ = true;     // the cached view may be older than what we have written: read afresh
-    bool read_ok_ = false;  // the last look at the store succeeded
+    bool doubt_ = true;              // the cached view may be older than what we have written: read afresh
+    bool read_ok_ = false;           // the last look at the store succeeded
+    std::uint64_t incarnation_ = 0;  // of the store that cluster_ is of
     Revision config_applied_{};
     bool configured_ = false;
     bool force_configure_ = false;

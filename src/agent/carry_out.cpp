@@ -28,6 +28,7 @@ Task<> Agent::carry_out(core::Decision decision) {
         case Action::Kind::write_initialize: co_await write_initialize(); co_return;
         case Action::Kind::clear_request: co_await clear_request(); co_return;
         case Action::Kind::take_lock: co_await take_lock(*action.evidence); co_return;
+        case Action::Kind::drop_old_lock: co_await drop_old_lock(); co_return;
         case Action::Kind::cancel_activity: worker_.cancel(); co_return;
         case Action::Kind::follow: {
             auto followed = co_await server_.follow(action.upstream);
@@ -163,20 +164,46 @@ Task<> Agent::clear_initialize() {
     next_cycle_ = executor_.now() + Duration{removed ? 0 : 500};
 }
 
+Task<> Agent::drop_old_lock() {
+    std::vector<core::KeyWrite> writes{
+        {.key = "leader", .value = std::nullopt, .expect = {Expect::modified_at(cluster_->leader->modified)}}};
+    auto removed = co_await store_.write(std::move(writes), deadline());
+    doubt_ = true;
+    if (!removed) log(Level::info, "remove my old leader key: " + removed.error().message);
+    next_cycle_ = executor_.now() + Duration{removed ? 0 : 500};
+}
+
 Task<> Agent::take_lock(core::Evidence) {
     if (number(lease_.lease()) == 0) {
         const bool renewed = co_await lease_.renew_now(deadline());
         if (!renewed) co_return;
     }
+    if (store_.incarnation() != cluster_->incarnation) {  // the evidence is of another store
+        doubt_ = true;
+        next_cycle_ = executor_.now() + Duration{50};
+        co_return;
+    }
+    // A key of ours that the store was put back to; nobody else can have taken it.
+    const auto left_over = cluster_->leader;
     // Nobody may have led since the evidence was weighed: the record changes with every leadership of ours.
     const Revision record = cluster_->leadership_modified;
     const std::uint32_t newest = number(newest_timeline());
-    const Timeline timeline{server_.view().running_primary() ? newest : newest + 1};
+    // Members that cannot be asked may have begun some that nothing here speaks of.
+    Timeline timeline{server_.view().running_primary() ? newest : newest + 1};
+    if (memory_.lineage.may_have_missed() && !server_.view().running_primary())
+        timeline = std::max(timeline, memory_.lineage.timeline_in_doubt(me()));
     const LeaseId named = lease_.lease();
     std::vector<core::KeyWrite> writes{
-        {.key = "leader", .value = me(), .leased = true, .expect = {Expect::absent()}},
+        {.key = "leader",
+         .value = me(),
+         .leased = true,
+         .expect = {left_over ? Expect::modified_at(left_over->modified) : Expect::absent()}},
         {.key = "castle/leader",
-         .value = core::write_leadership({.name = me(), .lease = named, .timeline = timeline, .life = lease_.life()}),
+         .value = core::write_leadership({.name = me(),
+                                          .epoch = left_over ? left_over->created : Revision{},
+                                          .lease = named,
+                                          .timeline = timeline,
+                                          .life = lease_.life()}),
          .expect = {number(record) != 0 ? Expect::modified_at(record) : Expect::absent()}}};
     if (cluster_->failover) writes.push_back({.key = "failover", .value = "{}"});
     auto written = co_await store_.write(std::move(writes), deadline());
@@ -188,7 +215,7 @@ Task<> Agent::take_lock(core::Evidence) {
         co_return;
     }
     reserved_timeline_ = std::max(reserved_timeline_, timeline);  // before our view of the record is a new one
-    co_await claim(*written, named);
+    co_await claim(left_over ? left_over->created : *written, named);
     next_cycle_ = executor_.now();
 }
 
@@ -232,7 +259,10 @@ Task<> Agent::write_initialize() {
     const auto& control = server_.view().control;
     if (!control) co_return;
     core::KeyWrite write{.key = "initialize", .value = control->system_id};
-    if (!cluster_->initialize) write.expect = {Expect::absent()};
+    if (!cluster_->initialize)
+        write.expect = {Expect::absent()};
+    else
+        write.expect = {Expect::modified_at(cluster_->initialize_modified)};
     std::vector<core::KeyWrite> writes;
     writes.push_back(std::move(write));
     auto written = co_await store_.write(std::move(writes), deadline());
@@ -252,12 +282,7 @@ Task<> Agent::clear_request() {
 
 // Of all that are known to have been begun, or reserved.
 Timeline Agent::newest_timeline() const {
-    Timeline newest = std::max(server_.view().timeline, reserved_timeline_);
-    if (!cluster_) return newest;
-    newest = std::max(newest, cluster_->timeline());
-    if (cluster_->last_leadership) newest = std::max(newest, cluster_->last_leadership->timeline);
-    for (const auto& [name, member] : cluster_->members) newest = std::max(newest, member.timeline);
-    return newest;
+    return std::max({server_.view().timeline, reserved_timeline_, memory_.lineage.newest_timeline()});
 }
 
 }  // namespace castle::agent

@@ -24,12 +24,25 @@ void LeaseKeeper::set_pace(Pace pace) {
 }
 
 void LeaseKeeper::claim(std::optional<Revision> epoch, LeaseId published) {
-    if (epoch_ == epoch) return;
+    const bool here = incarnation_ == store_.incarnation();
+    if (epoch_ == epoch && (!epoch || here)) return;
+    // The fence is still held to what another store confirmed; that is not taken back by claiming it here as well.
+    const bool goes_on = epoch && !epoch_ && executor_.now() < leader_until_;
     epoch_ = epoch;
     ++claims_;
     tried_ = false;
     published_ = published;
-    leader_until_ = {};
+    incarnation_ = store_.incarnation();
+    if (!goes_on) leader_until_ = {};
+    of_another_store_ = goes_on;
+}
+
+void LeaseKeeper::store_replaced() {
+    if (!epoch_ || incarnation_ == store_.incarnation()) return;
+    epoch_.reset();
+    ++claims_;
+    journal_.write(ports::Level::warning, "the store has been replaced: the leader key has to be taken again");
+    changed_.notify();
 }
 
 void LeaseKeeper::resume(Revision epoch, BootTime until) {
@@ -85,7 +98,7 @@ Duration LeaseKeeper::reach(Duration life) const {
 Task<bool> LeaseKeeper::renew(BootTime deadline) {
     const std::uint64_t mine = claims_;
     std::optional<ports::Claim> claimed;
-    if (epoch_) claimed = ports::Claim{name_, *epoch_};
+    if (epoch_) claimed = ports::Claim{name_, *epoch_, incarnation_};
     auto renewal = co_await store_.renew(pace_.ttl, claimed, deadline);
     if (!renewal) {
         if (store_answers_) journal_.write(ports::Level::warning, "renew lease: " + renewal.error().message);
@@ -106,6 +119,8 @@ Task<bool> LeaseKeeper::renew(BootTime deadline) {
             co_await confirmed(*renewal);
         else if (renewal->leadership == Renewal::Leadership::lost)
             co_await lost();
+        else if (renewal->leadership == Renewal::Leadership::elsewhere)
+            store_replaced();
     }
     answers(true);
     co_return true;
@@ -121,7 +136,8 @@ Task<> LeaseKeeper::confirmed(ports::Renewal renewal) {
     }
     const BootTime until = renewal.sent + reach(renewal.life);
     const bool first = leader_until_ == BootTime{};
-    leader_until_ = std::max(leader_until_, until);
+    // The lease here may be shorter than the one there, and with it the key lapses.
+    leader_until_ = std::exchange(of_another_store_, false) ? until : std::max(leader_until_, until);
     if (fence_.state().armed && fence_.state().epoch == epoch) {
         auto extended = co_await fence_.extend(epoch, until);
         if (!extended) journal_.write(ports::Level::error, "move the fence's deadline: " + extended.error().message);

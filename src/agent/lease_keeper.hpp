@@ -46,13 +46,17 @@ public:
     std::optional<Revision> epoch() const { return epoch_; }
     // The claim is not confirmed any more, or could not be the first time.
     bool unconfirmed() const { return epoch_ && tried_ && executor_.now() >= leader_until_; }
+    // The store answers as another one than before: what was claimed there does not hold here, and the deadline that
+    // was granted there stays as it is until something is claimed here.
+    void store_replaced();
 
     // Renews now instead of at the next turn, and answers when that has been tried. False: it did not succeed.
     Task<bool> renew_now(BootTime deadline);
 
     LeaseId lease() const { return lease_; }
-    Duration life() const { return life_; }                  // of the lease, as the store granted it
-    BootTime leader_until() const { return leader_until_; }  // zero while not confirmed
+    Duration life() const { return life_; }  // of the lease, as the store granted it
+    // Zero while not confirmed. Without an epoch: what is left of a leadership that another store confirmed.
+    BootTime leader_until() const { return epoch_ || executor_.now() < leader_until_ ? leader_until_ : BootTime{}; }
     bool store_answers() const { return store_answers_; }
     bool take_fresh() { return std::exchange(fresh_, false); }  // a new lease: leased keys must be written again
 
@@ -76,13 +80,15 @@ private:
     Pace pace_;
     std::optional<Duration> watchdog_;
     std::optional<Revision> epoch_;
-    std::uint64_t claims_ = 0;  // counts the changes of epoch_
-    bool tried_ = false;        // to have it confirmed
+    std::uint64_t claims_ = 0;       // counts the changes of epoch_ and of the store
+    bool tried_ = false;             // to have it confirmed
+    std::uint64_t incarnation_ = 0;  // of the store in which that is
     LeaseId lease_{};
     LeaseId published_{};
     BootTime last_sent_{};
     Duration life_{};
     BootTime leader_until_{};
+    bool of_another_store_ = false;  // that is; the first confirmation of this store takes its place
     BootTime last_cycle_{};
     bool renewing_ = false;
     bool store_answers_ = false;

@@ -28,6 +28,7 @@ struct FakeStore final : ports::Store {
     }
     Task<Result<std::shared_ptr<const core::Snapshot>>> read(BootTime) override { co_return nullptr; }
     std::shared_ptr<const core::Snapshot> cached() const override { return nullptr; }
+    std::uint64_t incarnation() const override { return 1; }
     Signal& changed() override { return signal; }
     Task<Result<Revision>> write(std::vector<core::KeyWrite>, BootTime) override { co_return Revision{}; }
     void adopt(LeaseId, Duration) override {}

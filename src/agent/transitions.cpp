@@ -27,7 +27,9 @@ Task<Status> Agent::bootstrap(Revision initialize, CancelToken cancel) {
     if (!control) co_return Error{Errc::failed, "the new cluster has no readable control file"};
     // All at once: nobody sees an initialized cluster without its configuration or without its leader.
     std::vector<core::KeyWrite> writes{
-        {.key = "initialize", .value = control->system_id, .expect = {Expect::created_at(initialize)}},
+        {.key = "initialize",
+         .value = control->system_id,
+         .expect = {Expect::created_at(initialize), Expect::value_is("")}},
         {.key = "config", .value = options_.bootstrap_config},
         {.key = "castle/leader",
          .value = core::write_leadership({.name = me(), .lease = lease_.lease(), .life = lease_.life()})},

@@ -47,7 +47,15 @@ Task<> Agent::keep_fence() {
             no_other && (!fence.armed || executor_.now() >= *alone_since_ + std::max(settings_.ttl, Duration{20'000}));
         // A watchdog is pinged by moves of the deadline. Where it is required, even one who is alone has a deadline.
         const bool wanted = (!alone || watchdog_.required()) && !settings_.pause;
-        if (wanted && (!fence.armed || fence.epoch != *lease_.epoch()) && lease_.leader_until() > executor_.now()) {
+        // Of a store that is no more: an earlier epoch is refused while a deadline is in force. That this one's fence
+        // is off was written with the lock.
+        if (wanted && fence.armed && fence.epoch > *lease_.epoch()) {
+            co_await disarm_fence();
+            if (!lease_.epoch()) co_return;
+        }
+        const bool other_right =
+            !fence.armed || fence.epoch != *lease_.epoch() || fence.deadline > lease_.leader_until();
+        if (wanted && other_right && lease_.leader_until() > executor_.now()) {
             auto armed = co_await fence_.arm(*lease_.epoch(), lease_.leader_until());
             if (!armed) {
                 log(Level::error, "arm the fence: " + armed.error().message);
@@ -278,7 +286,7 @@ void Agent::publish() {
     view->store_ok = read_ok_ && lease_.store_answers();
     if (leads()) view->leader_until = lease_.leader_until();
     // Whoever claims the lock may become a primary at any moment, even if its key has just vanished.
-    view->may_write = lease_.epoch() || server_may_write();
+    view->may_write = lease_.epoch() || executor_.now() < lease_.leader_until() || server_may_write();
     view->watchdog_failed = !watchdog_.problem().empty();
     view->next_run = next_heartbeat_;
     view->scheduled_restart = scheduled_restart_;

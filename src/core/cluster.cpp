@@ -200,7 +200,7 @@ bool valid_system_id(std::string_view text) {
 Cluster read_cluster(const Snapshot& snapshot) {
     Cluster cluster;
     cluster.revision = snapshot.revision;
-    cluster.store_id = snapshot.cluster_id;
+    cluster.incarnation = snapshot.incarnation;
     for (const auto& [key, stored] : snapshot.keys) {
         const std::string_view name = key;
         if (name == "initialize") {
@@ -210,7 +210,7 @@ Cluster read_cluster(const Snapshot& snapshot) {
             cluster.config = stored.value;
             cluster.config_modified = stored.modified;
         } else if (name == "leader")
-            cluster.leader = LeaderKey{stored.value, stored.created, stored.lease};
+            cluster.leader = LeaderKey{stored.value, stored.created, stored.lease, stored.modified};
         else if (name == "failover")
             cluster.failover = read_failover(stored);
         else if (name == "sync")

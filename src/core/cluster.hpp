@@ -46,6 +46,7 @@ struct LeaderKey {
     std::string name;
     Revision created{};  // the epoch of this leadership
     LeaseId lease{};
+    Revision modified{};
 };
 
 struct FailoverRequest {
@@ -99,7 +100,7 @@ struct Leadership {
 
 struct Cluster {
     Revision revision{};
-    std::uint64_t store_id = 0;
+    std::uint64_t incarnation = 0;          // of the store: nothing seen in another one holds in this one
     std::optional<std::string> initialize;  // "" while somebody bootstraps
     Revision initialize_modified{};
     std::optional<std::string> config;  // JSON

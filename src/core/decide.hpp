@@ -115,8 +115,9 @@ struct Action {
         start_standby,
         follow,
         resume_replay,
-        set_aside,  // move the data directory away, to be cloned anew
-        take_lock,  // create the leader key; needs evidence
+        set_aside,      // move the data directory away, to be cloned anew
+        take_lock,      // create the leader key; needs evidence
+        drop_old_lock,  // remove the leader key, ours by name only
         promote,
         demote,
         release_lock,

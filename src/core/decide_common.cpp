@@ -62,13 +62,15 @@ std::optional<Decision> check_identity(const Situation& s) {
                    {.kind = Action::Kind::exit});
     // A standby cannot speak for a cluster that the store knows nothing of: its primary may be alive without an agent.
     if (!s.cluster->initialized() && !s.cluster->locked() && s.instance.running_standby() && !s.settings.pause &&
-        s.memory.lineage.last().name.empty() && s.activity == Activity::none)
+        s.memory.lineage.last().name.empty() && s.memory.lineage.system_id().empty() && s.activity == Activity::none)
         return act(Reason::standby_of_unknown,
                    "the cluster is not initialized in the store, and this is a standby; start the agent beside the "
                    "primary first",
                    {.kind = Action::Kind::exit});
     // Empty, it belongs to whoever bootstraps; once somebody leads that is over.
-    const bool ours_to_say = is_owner(s) || (!s.cluster->locked() && s.cluster->initialize != "");
+    // Nor does anybody who bootstraps in a store that has forgotten us.
+    const bool known = s.memory.lineage.system_id() == local;
+    const bool ours_to_say = is_owner(s) || (!s.cluster->locked() && (s.cluster->initialize != "" || known));
     if (!s.cluster->initialized() && valid_system_id(local) && ours_to_say)
         return act(Reason::racing, "writing the system identifier " + local, {.kind = Action::Kind::write_initialize});
     return std::nullopt;

@@ -58,6 +58,7 @@ struct Case {
 inline Case cluster_of_three() {
     Case c;
     c.cluster.revision = Revision{100};
+    c.cluster.incarnation = 1;
     c.cluster.initialize = system_id;
     c.cluster.config = "{}";
     c.cluster.leader = LeaderKey{"n1", Revision{10}, LeaseId{'1'}};

@@ -9,6 +9,7 @@ Decision decide_new_node(const Situation& s) {
         if (is_owner(s))
             return act(Reason::start_failed_releasing, "removed leader key: the data directory is empty",
                        {.kind = Action::Kind::release_lock});
+        if (cluster.leader->name == s.me) return decide_ghost_lock(s);
         if (s.now.boot < s.memory.last_failed_copy + retry_pause)
             return wait(Reason::start_backoff, "waiting before the next try to create a replica",
                         s.memory.last_failed_copy + retry_pause);
@@ -28,6 +29,11 @@ Decision decide_new_node(const Situation& s) {
         return act(Reason::cloning, "trying to bootstrap from leader '" + cluster.leader->name + "'",
                    {.kind = Action::Kind::clone, .upstream = upstream});
     }
+    // Whoever has seen the cluster does not make a second one because the store has forgotten the first.
+    if (!cluster.initialize && !s.memory.lineage.system_id().empty())
+        return wait(Reason::waiting_for_members,
+                    "waiting for a member with data: the store does not know the cluster " +
+                        s.memory.lineage.system_id() + " any more");
     if (!cluster.initialize && s.can_bootstrap && !s.tags.nofailover && s.watchdog_problem.empty() &&
         s.now.boot >= s.memory.last_failed_copy + retry_pause)
         return act(Reason::bootstrap_race, "trying to bootstrap a new cluster",

@@ -1,4 +1,6 @@
 // Nobody leads: is it sure that the old leader is done, and am I the one to follow it?
+#include <algorithm>
+
 #include "core/decide_parts.hpp"
 
 namespace castle::core {
@@ -10,17 +12,35 @@ const PeerStatus* answer_of(const Situation& s, std::string_view name) {
     return nullptr;
 }
 
-// Everybody who has a key, and the old leader even if its key is gone.
+// Everybody who has a key, and the old leader even if its key is gone; that of a store that is no more, too.
 std::vector<Member> whom_to_ask(const Situation& s) {
     std::vector<Member> members = others_with_api(s);
-    const LastLeader& last = s.memory.lineage.last();
-    if (!last.name.empty() && last.name != s.me && !s.cluster->member(last.name) && !last.api_url.empty()) {
+    const auto add = [&](const LastLeader& last) {
+        const bool there = std::ranges::any_of(members, [&](const Member& member) { return member.name == last.name; });
+        if (last.name.empty() || last.name == s.me || there || last.api_url.empty()) return;
         Member old;
         old.name = last.name;
         old.api_url = last.api_url;
         members.push_back(std::move(old));
-    }
+    };
+    add(s.memory.lineage.last());
+    for (const LastLeader& elsewhere : s.memory.lineage.elsewhere()) add(elsewhere);
     return members;
+}
+
+EvidenceInput evidence_input(const Situation& s, bool forced) {
+    const LastLeader& last = s.memory.lineage.last();
+    EvidenceInput input{.last = last,
+                        .me = s.me,
+                        .forced = forced,
+                        .last_leader_answer = answer_of(s, last.name),
+                        .lease_ended = s.findings->lease_ended,
+                        .running_primary_here = s.instance.running_primary(),
+                        .life = std::max(s.settings.ttl, Duration{20'000}),
+                        .now = s.now.boot};
+    for (const LastLeader& elsewhere : s.memory.lineage.elsewhere())
+        input.elsewhere.push_back({&elsewhere, answer_of(s, elsewhere.name)});
+    return input;
 }
 
 Decision stand_back(const Situation& s, Reason reason, std::string text) {
@@ -117,6 +137,11 @@ Decision decide_race(const Situation& s) {
                         "backoff: skip leader race after pre_promote script failure and releasing the lock voluntarily",
                         s.memory.pre_promote_failed_at + s.settings.ttl);
         if (auto decision = race_backoff(s)) return *decision;
+    } else if (!s.epoch && s.now.boot < s.leader_until) {
+        // Another store confirmed our leadership, and the others wait for us to come back: no time to be lost with
+        // questions.
+        return act(Reason::registering_again, "the store has been replaced: registering again as the leader",
+                   {.kind = Action::Kind::take_lock, .evidence = Evidence::never_ceased()});
     }
     if (!s.findings)
         return act(Reason::investigating, "nobody leads: asking the members",
@@ -125,18 +150,16 @@ Decision decide_race(const Situation& s) {
                     .lease = last.name == s.me ? LeaseId{} : last.lease});
 
     const bool named = request_due && request->candidate == s.me && !running_primary;
-    const EvidenceInput input{.last = last,
-                              .me = s.me,
-                              .forced = named && !request->planned(),
-                              .last_leader_answer = answer_of(s, last.name),
-                              .lease_ended = s.findings->lease_ended,
-                              .running_primary_here = running_primary,
-                              .life = std::max(s.settings.ttl, Duration{20'000}),
-                              .now = s.now.boot};
+    const EvidenceInput input = evidence_input(s, named && !request->planned());
     const auto evidence = weigh(input);
     if (!evidence) {
         BootTime again = s.now.boot + Duration{1000};
         if (const auto at = waited_at(input)) again = std::min(again, std::max(*at, s.now.boot + Duration{50}));
+        if (!input.elsewhere.empty())
+            return wait(Reason::waiting_for_evidence,
+                        "nobody leads since the store was replaced: waiting for the old leader to register again, "
+                        "or for every member to answer that it is not primary",
+                        again);
         return wait(
             Reason::waiting_for_evidence,
             last.name.empty()

@@ -94,8 +94,19 @@ Decision decide_leading(const Situation& s) {
     return wait(Reason::leading, "no action. I am (" + s.me + "), the leader with the lock", at);
 }
 
-// The key bears our name, but it is not bound to our lease: left over from before a restart. It lapses by itself.
+// The key bears our name, but it is not bound to our lease: left over from before a restart. It lapses by itself. Or
+// the store was put back to an older state in which we led: then our very lease may keep it alive.
 Decision decide_ghost_lock(const Situation& s) {
+    if (s.memory.lineage.left_over(*s.cluster->leader)) {
+        const bool held_to_none = s.fence.attached && !s.fence.armed;  // alone: nobody else can have taken over
+        if (s.instance.running_primary() && (s.now.boot < s.leader_until || held_to_none))
+            return act(Reason::registering_again, "the store has been replaced: registering again as the leader",
+                       {.kind = Action::Kind::take_lock, .evidence = Evidence::never_ceased()});
+        if (!s.instance.running_primary())
+            return act(Reason::dropping_old_lock,
+                       "removing my leader key: the store has been replaced, and another may have led since",
+                       {.kind = Action::Kind::drop_old_lock});
+    }
     if (s.instance.running_primary())
         return act(Reason::demoting_without_lock, "demoting self: the leader key bears my name but is not mine",
                    {.kind = Action::Kind::demote, .demote = Action::Demote::without_lock});
@@ -104,6 +115,14 @@ Decision decide_ghost_lock(const Situation& s) {
 
 Decision decide_following(const Situation& s) {
     const std::string& leader_name = s.cluster->leader->name;
+    // The store was put back to a state in which another led: it lets go of that key, or its lease lapses, and then it
+    // is ours again. Nobody of ours can have been promoted meanwhile; of another kind, somebody may.
+    if (s.instance.running_primary() && !s.epoch && s.now.boot < demote_at(s.leader_until, s.settings.ttl) &&
+        s.memory.lineage.left_over(*s.cluster->leader) && s.cluster->leader_member() &&
+        s.cluster->leader_member()->is_castle)
+        return wait(Reason::waiting_to_register,
+                    "the store has been replaced: waiting for " + leader_name + " to let go of its old leader key",
+                    demote_at(s.leader_until, s.settings.ttl));
     if (s.instance.running_primary())
         return act(Reason::demoting_without_lock, "demoting self because i do not have the lock and i was a leader",
                    {.kind = Action::Kind::demote, .demote = Action::Demote::without_lock});

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "core/lineage.hpp"
 #include "core/peer.hpp"
@@ -24,6 +25,8 @@ public:
     };
     Kind kind() const { return kind_; }
 
+    // The store was replaced under us, and the deadline that was granted before has not passed.
+    static Evidence never_ceased() { return Evidence{Kind::own}; }
     static Evidence never_led() { return Evidence{Kind::never_led}; }
     friend std::optional<Evidence> weigh(const struct EvidenceInput& input);
 
@@ -39,7 +42,14 @@ struct EvidenceInput {
     std::string_view me;
     bool forced = false;                             // an operator's failover request names me
     const PeerStatus* last_leader_answer = nullptr;  // from this cycle; null: not asked or no answer
-    std::optional<bool> lease_ended;                 // from this cycle; nothing: not known
+    // The last leaderships of stores that are no more, as far as they are not known to have ended. Each needs evidence,
+    // too.
+    struct Elsewhere {
+        const LastLeader* last = nullptr;
+        const PeerStatus* answer = nullptr;
+    };
+    std::vector<Elsewhere> elsewhere;
+    std::optional<bool> lease_ended;  // from this cycle; nothing: not known
     bool running_primary_here = false;
     Duration life{};  // the longest a lease of the old leader can have, unless it told of a longer one: max(ttl, 20 s)
     BootTime now{};

@@ -32,6 +32,56 @@ LastLeader from_records(const Cluster& cluster) {
 }  // namespace
 
 void Lineage::see(const Cluster& cluster, BootTime now) {
+    if (incarnation_ != 0 && cluster.incarnation != incarnation_) see_another_store(cluster, now);
+    incarnation_ = cluster.incarnation;
+    see_leadership(cluster, now);
+    // Somebody has taken the lock in this store, even if the key is gone again.
+    const bool recorded = cluster.last_leadership && cluster.leadership_modified > left_over_until_;
+    if ((cluster.leader && !left_over(*cluster.leader)) || recorded) elsewhere_.clear();
+    // Still under the very lease, which cannot lapse here before the deadline that it stood for there.
+    if (cluster.leader && number(cluster.leader->lease) != 0)
+        std::erase_if(elsewhere_, [&](const LastLeader& before) {
+            return before.name == cluster.leader->name && before.lease == cluster.leader->lease;
+        });
+    if (cluster.initialized()) system_id_ = *cluster.initialize;
+    newest_timeline_ = std::max(newest_timeline_, cluster.timeline());
+    if (cluster.last_leadership) newest_timeline_ = std::max(newest_timeline_, cluster.last_leadership->timeline);
+    for (const auto& [name, member] : cluster.members) {
+        newest_timeline_ = std::max(newest_timeline_, member.timeline);
+        if (!member.api_url.empty()) api_urls_[name] = member.api_url;
+    }
+}
+
+Timeline Lineage::timeline_in_doubt(std::string_view me) const {
+    constexpr std::uint32_t unknown_max = 8;  // more than can be begun between two looks at a store
+    constexpr std::uint32_t apart = 1000;     // the others may not be known, so the name alone has to tell them apart
+    std::uint32_t hash = 2'166'136'261;       // FNV-1a
+    for (const unsigned char letter : me) hash = (hash ^ letter) * 16'777'619;
+    return Timeline{number(newest_timeline_) + unknown_max + hash % apart};
+}
+
+void Lineage::see_another_store(const Cluster& cluster, BootTime now) {
+    // Without a name, too: an agent that was started anew does not even know whom it would have to ask.
+    if (!last_.name.empty() || elsewhere_.empty()) {
+        std::erase_if(elsewhere_, [&](const LastLeader& before) { return before.name == last_.name; });
+        elsewhere_.push_back(last_);
+    }
+    for (const auto& [name, api_url] : api_urls_) {
+        const auto known = std::ranges::find(elsewhere_, name, &LastLeader::name);
+        LastLeader& other = known != elsewhere_.end() ? *known : elsewhere_.emplace_back();
+        other.name = name;
+        other.api_url = api_url;
+    }
+    for (LastLeader& before : elsewhere_) {
+        before.unlocked_since = now;
+        if (before.fence == Leadership::Fence::released) before.published = false;  // it may have led once more
+    }
+    last_ = {};
+    unlocked_ = had_record_ = false;
+    left_over_until_ = cluster.revision;
+}
+
+void Lineage::see_leadership(const Cluster& cluster, BootTime now) {
     if (cluster.leader) {
         if (last_.name != cluster.leader->name || last_.epoch != cluster.leader->created) last_ = {};
         last_.name = cluster.leader->name;

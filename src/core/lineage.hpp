@@ -1,10 +1,13 @@
-// Who led last, and how that leadership was seen to end: what evidence is weighed from.
+// Who led last, and how that leadership was seen to end: what evidence is weighed from. And what the store may forget,
+// but we have seen: that the cluster has been made, and which timelines are taken.
 //
 // Fed with every view of the cluster in order; remembers what a single view cannot tell.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/cluster.hpp"
 
@@ -30,10 +33,39 @@ public:
     // The last leadership; meaningful while nobody leads.
     const LastLeader& last() const { return last_; }
 
+    // Who may lead by the word of a store that is no more (lost and made anew, or put back to an older state): the last
+    // leader known from it (without a name, if nobody was), and every other member, for one may have followed before
+    // the end without our seeing it. Each is in force until it is known to have ended, whatever the present store
+    // tells; none once somebody has taken the lock in this one. Their unlocked_since: when the store was found to be
+    // another one.
+    const std::vector<LastLeader>& elsewhere() const { return elsewhere_; }
+    // Whether somebody may have led, and begun a timeline, of which we know nothing.
+    bool may_have_missed() const { return !elsewhere_.empty() || last_.name.empty(); }
+    // A timeline for `me` that hardly any other member takes for its own in the same doubt.
+    Timeline timeline_in_doubt(std::string_view me) const;
+    // Whether this key was there when the store was found to be another one. Then nobody has taken it in this store.
+    bool left_over(const LeaderKey& leader) const {
+        return number(leader.modified) != 0 && leader.modified <= left_over_until_;
+    }
+
+    // The cluster's system identifier, once any store has told it; empty: no cluster has been seen.
+    const std::string& system_id() const { return system_id_; }
+    // The newest timeline that any member was ever seen to have, or to have reserved.
+    Timeline newest_timeline() const { return newest_timeline_; }
+
 private:
+    void see_another_store(const Cluster& cluster, BootTime now);
+    void see_leadership(const Cluster& cluster, BootTime now);
+
     LastLeader last_;
     bool unlocked_ = false;
     bool had_record_ = false;
+    std::vector<LastLeader> elsewhere_;  // one for each name
+    std::uint64_t incarnation_ = 0;
+    Revision left_over_until_{};
+    std::string system_id_;
+    Timeline newest_timeline_{};
+    std::map<std::string, std::string> api_urls_;  // of all members ever seen
 };
 
 }  // namespace castle::core

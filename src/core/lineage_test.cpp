@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "core/evidence.hpp"
 
 namespace castle::core {
@@ -139,6 +141,108 @@ TEST(Lineage, AKeyDeletedByHandIsNoLapseEvenIfTheLeaseIsRevokedLater) {
     cluster.members.clear();
     lineage.see(cluster, BootTime{3s});
     EXPECT_TRUE(lineage.last().vanished_alone);
+}
+
+// n1 led with an armed fence, n3 followed; then the store is another one.
+Lineage replaced(Cluster now) {
+    Lineage lineage;
+    Cluster before = led_by("n1", 100);
+    before.incarnation = 1;
+    before.initialize = "7277694203142172922";
+    before.last_leadership =
+        Leadership{"n1", Leadership::Fence::on, Revision{100}, LeaseId{7}, Revision{101}, Timeline{4}};
+    before.members["n3"].name = "n3";
+    before.members["n3"].api_url = "http://n3/patroni";
+    lineage.see(before, BootTime{1s});
+    now.incarnation = 2;
+    lineage.see(now, BootTime{100s});
+    return lineage;
+}
+EvidenceInput input_elsewhere(const Lineage& lineage, BootTime now, const PeerStatus* of_n1 = nullptr,
+                              const PeerStatus* of_n3 = nullptr) {
+    EvidenceInput in = input(lineage, now);
+    in.lease_ended = true;  // of course: the new store has never heard of it
+    for (const LastLeader& before : lineage.elsewhere())
+        in.elsewhere.push_back({&before, before.name == "n1" ? of_n1 : of_n3});
+    return in;
+}
+
+TEST(Lineage, AReplacedStoreSaysNothingAboutWhoLedBefore) {
+    PeerStatus done, unsure;
+    done.answered = done.surely_not_primary = true;
+    unsure.answered = true;
+    const Lineage lineage = replaced({});
+    EXPECT_EQ(lineage.system_id(), "7277694203142172922");
+    EXPECT_EQ(lineage.newest_timeline(), Timeline{4});
+    EXPECT_TRUE(lineage.may_have_missed());
+    ASSERT_EQ(lineage.elsewhere().size(), 2u);
+    EXPECT_FALSE(weigh(input_elsewhere(lineage, BootTime{101s})));
+    EXPECT_FALSE(weigh(input_elsewhere(lineage, BootTime{101s}, &done)));  // n3 may have followed before the end
+    EXPECT_FALSE(weigh(input_elsewhere(lineage, BootTime{101s}, &done, &unsure)));
+    EXPECT_EQ(weigh(input_elsewhere(lineage, BootTime{101s}, &done, &done))->kind(), Evidence::Kind::answered);
+    EXPECT_EQ(weigh(input_elsewhere(lineage, BootTime{130s}))->kind(), Evidence::Kind::waited);
+    EXPECT_FALSE(weigh(input_elsewhere(lineage, BootTime{130s}, &unsure)));
+}
+
+TEST(Lineage, TheLockTakenInTheNewStoreEndsTheDoubt) {
+    Cluster left = led_by("n3", 50);
+    left.revision = Revision{60};
+    left.leader->modified = Revision{50};
+    Lineage lineage = replaced(left);
+    EXPECT_TRUE(lineage.left_over(*left.leader));
+    EXPECT_FALSE(lineage.elsewhere().empty());
+    Cluster again = led_by("n1", 61);
+    again.incarnation = 2;
+    again.leader->modified = Revision{61};
+    lineage.see(again, BootTime{101s});
+    EXPECT_FALSE(lineage.left_over(*again.leader));
+    EXPECT_TRUE(lineage.elsewhere().empty());
+
+    // Taken and gone again between two looks.
+    Lineage late = replaced({});
+    Cluster gone;
+    gone.incarnation = 2;
+    gone.last_leadership = Leadership{"n3", Leadership::Fence::on, Revision{5}, LeaseId{9}, Revision{6}};
+    gone.leadership_modified = Revision{6};
+    late.see(gone, BootTime{140s});
+    EXPECT_TRUE(late.elsewhere().empty());
+    EXPECT_FALSE(weigh(input(late, BootTime{141s})));
+}
+
+// It registered again before our first look at the new store, and led there until its key was deleted by hand.
+TEST(Lineage, AKeyThatWasThereAtTheFirstLookMayHaveBeenTakenInThisStore) {
+    Cluster again = led_by("n1", 60);
+    again.revision = Revision{61};
+    again.leader->modified = Revision{60};
+    Lineage lineage = replaced(again);
+    again.incarnation = 2;
+    again.leader.reset();
+    lineage.see(again, BootTime{150s});
+    EXPECT_FALSE(weigh(input_elsewhere(lineage, BootTime{151s})));
+    EXPECT_EQ(waited_at(input_elsewhere(lineage, BootTime{151s})), BootTime{180s});
+    EXPECT_EQ(weigh(input_elsewhere(lineage, BootTime{180s}))->kind(), Evidence::Kind::waited);
+}
+
+// Its agent was started anew while the store was empty, and then that store was replaced, too: there may be others.
+TEST(Lineage, WhoeverKnowsNobodyWaits) {
+    Cluster empty;
+    empty.incarnation = 1;
+    empty.members["n2"].name = "n2";
+    empty.members["n2"].api_url = "http://n2/patroni";
+    Lineage lineage;
+    lineage.see(empty, BootTime{1s});
+    empty.incarnation = 2;
+    lineage.see(empty, BootTime{10s});
+    EXPECT_FALSE(weigh(input_elsewhere(lineage, BootTime{39s})));
+    EXPECT_EQ(weigh(input_elsewhere(lineage, BootTime{40s}))->kind(), Evidence::Kind::waited);
+}
+
+TEST(Lineage, EachMemberInDoubtHasATimelineOfItsOwn) {
+    const Lineage lineage = replaced({});
+    EXPECT_GT(lineage.timeline_in_doubt("n1"), Timeline{5});
+    std::set<Timeline> timelines;
+    for (const char* name : {"n1", "n2", "n3", "n4", "n5"}) timelines.insert(lineage.timeline_in_doubt(name));
+    EXPECT_EQ(timelines.size(), 5u);
 }
 
 TEST(Evidence, EachKindNeedsWhatItSays) {

@@ -15,6 +15,7 @@ std::string_view name_of(Reason reason) {
         case Reason::bootstrap_race: return "bootstrap_race";
         case Reason::waiting_for_bootstrap: return "waiting_for_bootstrap";
         case Reason::bootstrap_abandoned: return "bootstrap_abandoned";
+        case Reason::waiting_for_members: return "waiting_for_members";
         case Reason::cloning: return "cloning";
         case Reason::restarting_after_failure: return "restarting_after_failure";
         case Reason::crash_handover: return "crash_handover";
@@ -48,6 +49,9 @@ std::string_view name_of(Reason reason) {
         case Reason::switchover_pointless: return "switchover_pointless";
         case Reason::lock_without_confirmation: return "lock_without_confirmation";
         case Reason::ghost_lock: return "ghost_lock";
+        case Reason::registering_again: return "registering_again";
+        case Reason::waiting_to_register: return "waiting_to_register";
+        case Reason::dropping_old_lock: return "dropping_old_lock";
         case Reason::following: return "following";
         case Reason::resuming_replay: return "resuming_replay";
         case Reason::changing_upstream: return "changing_upstream";

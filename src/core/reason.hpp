@@ -20,6 +20,7 @@ enum class Reason {
     bootstrap_race,
     waiting_for_bootstrap,
     bootstrap_abandoned,
+    waiting_for_members,
     cloning,
     // the server is down
     restarting_after_failure,
@@ -56,6 +57,10 @@ enum class Reason {
     switchover_pointless,
     lock_without_confirmation,
     ghost_lock,
+    // the store was replaced
+    registering_again,
+    waiting_to_register,
+    dropping_old_lock,
     // another leads
     following,
     changing_upstream,

@@ -23,6 +23,8 @@ struct Snapshot {
     Revision revision{};
     std::uint64_t cluster_id = 0;  // of the store itself; a new one means that the store was replaced
     std::uint64_t raft_term = 0;
+    // Another number: another store than before, or one put back to an older state (core/store_identity.hpp).
+    std::uint64_t incarnation = 0;
     std::map<std::string, StoredValue> keys;  // by name relative to the prefix
 };
 

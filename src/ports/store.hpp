@@ -17,12 +17,14 @@ namespace castle::ports {
 
 // The leadership that a renewal has to confirm.
 struct Claim {
-    std::string name;    // value of the leader key
-    Revision created{};  // its create revision
+    std::string name;               // value of the leader key
+    Revision created{};             // its create revision
+    std::uint64_t incarnation = 0;  // of the store in which that was
 };
 
 struct Renewal {
-    enum class Leadership { not_asked, confirmed, lost };
+    // elsewhere: the store is not the one of the claim any more, and says nothing about it.
+    enum class Leadership { not_asked, confirmed, lost, elsewhere };
     LeaseId lease{};
     Duration life{};     // what the store granted this lease
     BootTime sent{};     // when the keep-alive (or the grant) that counts was sent
@@ -43,8 +45,13 @@ public:
     // Notified when cached() has changed.
     virtual Signal& changed() = 0;
 
-    // All of them or none. Errc::conflict: an expectation did not hold, nothing was written. Leased writes need a lease
-    // from renew(); Errc::not_found: that lease is gone (nothing was written).
+    // Of the store that answers now, as Snapshot::incarnation; 0 before the first answer. It moves on when the store is
+    // found to be another one, or put back to an older state.
+    virtual std::uint64_t incarnation() const = 0;
+
+    // All of them or none, and only in the store of incarnation(): if it turns out to be another one, the outcome is
+    // Effect::unknown and nothing that was known holds. Errc::conflict: an expectation did not hold, nothing was
+    // written. Leased writes need a lease from renew(); Errc::not_found: that lease is gone (nothing was written).
     virtual Task<Result<Revision>> write(std::vector<core::KeyWrite> writes, BootTime deadline) = 0;
 
     // Prolongs this node's lease, or takes a new one of `life` if there is none, the old one is gone, or `life`

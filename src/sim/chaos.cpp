@@ -1,11 +1,18 @@
 #include "sim/chaos.hpp"
 
+#include <algorithm>
+
 namespace castle::sim {
 namespace {
 
 // Kinds that come by themselves with others, or are conditions of the whole run.
 bool is_condition(Fault fault) {
     return fault == Fault::clock_drift || fault == Fault::lease_expired;
+}
+
+bool ends_agents(Fault fault) {
+    return fault == Fault::agent_crash || fault == Fault::agent_reexec || fault == Fault::agent_stop ||
+           fault == Fault::host_crash;
 }
 
 }  // namespace
@@ -15,6 +22,11 @@ Chaos::Chaos(Sim& sim, Random random) : sim_(sim), random_(random), pace_(random
     for (std::size_t kind = 0; kind < fault_kinds; ++kind)
         if (!is_condition(static_cast<Fault>(kind)) && random_.chance(density))
             kinds_.push_back(static_cast<Fault>(kind));
+    // An agent that is started anew has nothing but the store's word, and what a backup of it tells may be long out of
+    // date; and a primary whose clocks stood still believes in its deadline. Nothing is promised then.
+    const auto has = [&](Fault kind) { return std::ranges::find(kinds_, kind) != kinds_.end(); };
+    if (has(Fault::store_restored)) std::erase_if(kinds_, ends_agents);
+    if (has(Fault::store_restored) || has(Fault::store_replaced)) std::erase(kinds_, Fault::clock_stop);
     if (kinds_.empty()) kinds_.push_back(Fault::server_crash);
 }
 
@@ -23,11 +35,19 @@ void Chaos::run(Duration time) {
     next();
     sim_.run(time);
     heal_all();
+    // If all agents that remember the cluster ended before one of them could write it down again in a store that was
+    // made anew, and there is no primary, a human has to say that it is this one: so the contract has it.
+    sim_.world().after(30s, [&sim = sim_] {
+        if (sim.store().key("initialize")) return;
+        sim.world().note("ctl", "the system identifier is written by hand");
+        sim.store().put("initialize", sim.node(0).server().disk.system_id);
+    });
 }
 
 void Chaos::next() {
     const BootTime when = sim_.now() + random_.between(1ms, pace_);
     if (when >= ends_) return;
+    if (random_.chance(100)) sim_.store().save();  // what a later restoration puts back
     sim_.world().at(when, [this] {
         strike(kinds_[random_.below(kinds_.size())]);
         next();
@@ -137,13 +157,30 @@ void Chaos::strike(Fault fault) {
             world.count(fault);
             store.slow = true;
             return lasting(shortly, [&store] { store.slow = false; });
+        case Fault::store_replaced:
+        case Fault::store_restored: {
+            // A member without data and without memory (its agent has just been started) would be right to make a
+            // cluster.
+            if (std::ranges::any_of(sim_.nodes(), [](Node* member) { return member->server().disk.system_id.empty(); }))
+                return;
+            if (std::ranges::none_of(sim_.nodes(), [](Node* member) { return member->store() != nullptr; })) return;
+            const bool empty = fault == Fault::store_replaced;
+            if (!empty && !store.saved()) return;
+            world.count(fault);
+            for (int server = 0; server < StoreService::servers; ++server) {
+                if (!store.up(server)) continue;
+                store.set_up(server, false);
+                lasting(about(10ms, 8s), [&store, server] { store.set_up(server, true); });
+            }
+            return empty ? store.replace() : store.restore();
+        }
         case Fault::watch_cut:
             if (!node.store()) return;
             world.count(fault);
             return node.store()->cut_watch();
         case Fault::lease_revoked: {
-            // Not the leader's: revoked by hand it looks like a lapse, and nothing is promised then.
             const auto* member = store.key("members/" + node.name());
+            // Not the leader's: revoked by hand it looks like a lapse, and nothing is promised then.
             if (!member || !sim_.leader_or_null() || &node == sim_.leader_or_null()) return;
             world.count(fault);
             return store.revoke(member->lease);

@@ -83,7 +83,8 @@ void Checker::acknowledged(Postgres& server, std::uint32_t, const Branch& branch
     if (const fence::State& fence = node.fence().state();
         fence.phase == fence::Phase::armed && node.clock().boot(world_.now()) > fence.deadline + kill_time)
         violate(server.name() + " acknowledges a write after its deadline");
-    if (const auto* leader = store_.key("leader"); leader && leader->value != server.name())
+    if (const auto* leader = store_.key("leader");
+        leader && leader->value != server.name() && !store_.left_over(*leader))
         violate(server.name() + " acknowledges a write while " + leader->value + " holds the lock");
 }
 

@@ -34,6 +34,8 @@ enum class Fault : std::uint8_t {
     store_server_down,
     store_outage,
     store_slow,
+    store_replaced,  // all of it lost, and made anew, empty
+    store_restored,  // put back to an older state
     watch_cut,
     lease_expired,
     lease_revoked,
@@ -73,6 +75,8 @@ constexpr std::array<std::string_view, fault_kinds> fault_names{"message delayed
                                                                 "store server down",
                                                                 "store outage",
                                                                 "store slow",
+                                                                "store replaced",
+                                                                "store restored",
                                                                 "watch cut",
                                                                 "lease expired",
                                                                 "lease revoked",

@@ -27,9 +27,16 @@ BootTime SimStore::attempt_end(BootTime deadline) const {
 }
 
 template <class T>
-Task<std::optional<T>> SimStore::ask(std::function<std::optional<T>(StoreService&, int)> work, BootTime deadline) {
-    Completion<std::pair<bool, std::optional<T>>> answered;
+Task<std::optional<T>> SimStore::ask(std::function<std::optional<T>(StoreService&, int)> work, BootTime deadline,
+                                     Source source) {
+    struct Answer {
+        bool refused = false;
+        std::optional<T> value;
+        std::uint64_t generation = 0;
+    };
+    Completion<Answer> answered;
     refused_ = false;
+    const std::uint64_t asked_in = generation_;
     struct Request {
         World& world;
         Network& network;
@@ -38,9 +45,9 @@ Task<std::optional<T>> SimStore::ask(std::function<std::optional<T>(StoreService
         HostId host;
         int server;
         std::function<std::optional<T>(StoreService&, int)> work;
-        std::function<void(std::pair<bool, std::optional<T>>)> answer;
+        std::function<void(Answer)> answer;
         bool answered = false;
-        void reply(std::pair<bool, std::optional<T>> value) {
+        void reply(Answer value) {
             if (std::exchange(answered, true)) return;  // of copies the first is answered
             network.send(service.host(server), host,
                          [world = &world, process = process, answer = answer, value = std::move(value)] {
@@ -52,17 +59,23 @@ Task<std::optional<T>> SimStore::ask(std::function<std::optional<T>(StoreService
     auto request = std::make_shared<Request>(
         Request{world_, network_, service_, process_, host_, server_, std::move(work), answered.setter()});
     network_.send(host_, service_.host(server_), [request] {
-        if (!request->service.up(request->server)) return request->reply({true, std::nullopt});
+        if (!request->service.up(request->server)) return request->reply({true, std::nullopt, 0});
         request->world.after(request->service.latency(), [request] {
             if (!request->service.up(request->server)) return;
             if (auto value = request->work(request->service, request->server))
-                request->reply({false, std::move(value)});
+                request->reply({false, std::move(value), request->service.generation()});
         });
     });
     auto answer = co_await wait_for(process_->executor(), answered, deadline);
     if (!answer) co_return std::nullopt;
-    refused_ = answer->first;
-    co_return std::move(answer->second);
+    refused_ = answer->refused;
+    if (refused_) co_return std::nullopt;
+    if (asked_in != 0 && asked_in != generation_) co_return std::nullopt;  // of a store that is no more, perhaps
+    if (answer->generation != generation_) {
+        if (source == Source::one_server && generation_ != 0) co_return std::nullopt;
+        generation_ = answer->generation;
+    }
+    co_return std::move(answer->value);
 }
 
 Task<> SimStore::back_off(BootTime deadline) {
@@ -76,7 +89,9 @@ Task<Result<std::shared_ptr<const core::Snapshot>>> SimStore::read(BootTime dead
         auto snapshot = co_await ask<Snapshot>([](StoreService& service, int server) { return service.read(server); },
                                                attempt_end(deadline));
         if (snapshot) {
-            if (cached_ && (*snapshot)->revision > cached_->revision) set_cached(*snapshot);
+            const bool newer = cached_ && ((*snapshot)->incarnation != cached_->incarnation ||
+                                           (*snapshot)->revision > cached_->revision);
+            if (newer) set_cached(*snapshot);
             co_return std::move(*snapshot);
         }
         co_await back_off(deadline);
@@ -85,13 +100,17 @@ Task<Result<std::shared_ptr<const core::Snapshot>>> SimStore::read(BootTime dead
 }
 
 Task<Result<Revision>> SimStore::write(std::vector<core::KeyWrite> writes, BootTime deadline) {
+    const std::uint64_t meant = generation_;
     while (process_->executor().now() < deadline) {
+        if (generation_ != meant) co_return Error{Errc::conflict, "the store has been replaced"};
         auto written = co_await ask<Result<Revision>>(
             [writes, lease = lease_](StoreService& service, int server) {
                 return service.write(server, writes, lease);
             },
             deadline);
         if (written) {
+            if (meant != 0 && generation_ != meant)
+                co_return Error{Errc::failed, "the store has been replaced", Effect::unknown};
             if (!*written && written->error().code == Errc::not_found) lease_ = {};
             co_return std::move(*written);
         }
@@ -124,7 +143,7 @@ Task<Result<ports::Renewal>> SimStore::renew(Duration life, std::optional<ports:
         } else {
             auto kept = co_await ask<StoreService::KeepAlive>(
                 [lease = lease_](StoreService& service, int server) { return service.keep_alive(server, lease); },
-                attempt_end(deadline));
+                attempt_end(deadline), Source::one_server);
             if (!kept) {
                 co_await back_off(deadline);
                 continue;
@@ -157,6 +176,7 @@ Task<std::optional<ports::Renewal::Leadership>> SimStore::confirm(ports::Claim c
     using Leadership = ports::Renewal::Leadership;
     auto found = co_await ask<StoreService::Found>(
         [](StoreService& service, int server) { return service.get(server, "leader"); }, attempt_end(deadline));
+    if (found && generation_ != claim.incarnation) co_return Leadership::elsewhere;
     if (!found || found->term != term) co_return std::nullopt;
     if (!found->value || found->value->value != claim.name || found->value->created != claim.created)
         co_return Leadership::lost;
@@ -180,8 +200,9 @@ void SimStore::adopt(LeaseId lease, Duration life) {
 
 Task<Result<bool>> SimStore::ended(LeaseId lease, BootTime deadline) {
     while (process_->executor().now() < deadline) {
-        const auto ended = co_await ask<bool>(
-            [lease](StoreService& service, int server) { return service.ended(server, lease); }, attempt_end(deadline));
+        const auto ended =
+            co_await ask<bool>([lease](StoreService& service, int server) { return service.ended(server, lease); },
+                               attempt_end(deadline), Source::one_server);
         if (ended) co_return *ended;
         co_await back_off(deadline);
     }
@@ -203,7 +224,8 @@ void SimStore::deliver() {
     const auto snapshot = service_.snapshot();
     if (snapshot->revision == cached_->revision) return;
     process_->deliver(world_.now(), [this, snapshot] {
-        if (cached_ && snapshot->revision > cached_->revision) set_cached(snapshot);
+        if (cached_ && snapshot->incarnation == cached_->incarnation && snapshot->revision > cached_->revision)
+            set_cached(snapshot);
     });
 }
 
@@ -218,11 +240,16 @@ void SimStore::cut_watch() {
 
 // A silent connection is found out after some time; then another server is tried until the watch is in step again.
 void SimStore::check_watch() {
+    // Whoever replaces a store ends its servers.
+    if (cached_ && cached_->incarnation != service_.generation()) cut_watch();
     const bool whole = network_.open_both(service_.host(watched_), host_) && service_.in_quorum(watched_);
     if (whole) {
         silent_checks_ = 0;
         if (!cached_) {
-            process_->deliver(world_.now(), [this, snapshot = service_.snapshot()] { set_cached(snapshot); });
+            process_->deliver(world_.now(), [this, snapshot = service_.snapshot()] {
+                generation_ = std::max(generation_, snapshot->incarnation);
+                if (snapshot->incarnation == generation_) set_cached(snapshot);
+            });
         } else {
             watch_soon();
         }

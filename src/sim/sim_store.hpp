@@ -15,6 +15,7 @@ public:
     Task<Result<std::shared_ptr<const core::Snapshot>>> read(BootTime deadline) override;
     std::shared_ptr<const core::Snapshot> cached() const override { return cached_; }
     Signal& changed() override { return changed_; }
+    std::uint64_t incarnation() const override { return generation_; }
     Task<Result<Revision>> write(std::vector<core::KeyWrite> writes, BootTime deadline) override;
     Task<Result<ports::Renewal>> renew(Duration life, std::optional<ports::Claim> claim, BootTime deadline) override;
     void adopt(LeaseId lease, Duration life) override;
@@ -27,9 +28,12 @@ public:
     void cut_watch();  // its connection breaks
 
 private:
-    // Sends one request to the server in use and waits for its answer; nothing: none came. `refused_` says why.
+    // Sends one request to the server in use and waits for its answer; nothing: none came. `refused_` says why. Only a
+    // quorum's answer tells that the store is another one; one server alone is not believed then.
+    enum class Source { quorum, one_server };
     template <class T>
-    Task<std::optional<T>> ask(std::function<std::optional<T>(StoreService&, int)> work, BootTime deadline);
+    Task<std::optional<T>> ask(std::function<std::optional<T>(StoreService&, int)> work, BootTime deadline,
+                               Source source = Source::quorum);
     void rotate() { server_ = (server_ + 1) % StoreService::servers; }
     Task<> back_off(BootTime deadline);
     BootTime attempt_end(BootTime deadline) const;
@@ -50,7 +54,8 @@ private:
     Duration life_{};     // as asked for
     Duration granted_{};  // as the store has it
     BootTime lease_until_{};
-    bool refused_ = false;  // nobody listened: the last request surely did nothing
+    bool refused_ = false;          // nobody listened: the last request surely did nothing
+    std::uint64_t generation_ = 0;  // of the store, as far as this client knows
 
     std::shared_ptr<const core::Snapshot> cached_;
     Signal changed_;

@@ -242,5 +242,51 @@ TEST_F(Simulation, TheLastLeaderWithTheMostWalIsWaitedForWhenAllComeUp) {
     sim.expect_never_two_primaries();
 }
 
+TEST_F(Simulation, AnEmptyStoreInPlaceOfTheOldOneKeepsThePrimary) {
+    Sim sim{21, three()};
+    sim.expect_healthy_within(60s);
+    Node& leader = sim.leader();
+    const int pid = leader.server().pid();
+    sim.store().replace();
+    sim.run(20s);
+    EXPECT_EQ(&sim.leader(), &leader);
+    EXPECT_EQ(leader.server().pid(), pid);
+    sim.expect_healthy_within(5s);
+    EXPECT_TRUE(sim.store().key("initialize"));
+    EXPECT_TRUE(sim.store().key("config"));
+    sim.expect_never_two_primaries();
+}
+
+TEST_F(Simulation, AStoreReplacedWhileThePrimaryIsCutOffWaitsForItsDeadline) {
+    Sim sim{22, three()};
+    sim.expect_healthy_within(60s);
+    Node& old = sim.leader();
+    sim.isolate(old);
+    sim.store().replace();
+    sim.run(90s);
+    EXPECT_NE(&sim.leader(), &old);
+    sim.rejoin(old);
+    sim.expect_healthy_within(60s);
+    sim.expect_never_two_primaries();
+}
+
+// The backup says that somebody else leads, and that one is alive and holds the very lease.
+TEST_F(Simulation, ABackupOfAnEarlierLeadershipDoesNotMakeASecondPrimary) {
+    Sim sim{23, three()};
+    sim.expect_healthy_within(60s);
+    Node& before = sim.leader();
+    sim.store().save();
+    sim.switchover(sim.follower().name());
+    EXPECT_TRUE(sim.run_until([&] { return sim.healthy() && &sim.leader() != &before; }, 30s));
+    Node& leader = sim.leader();
+    const int pid = leader.server().pid();
+    sim.store().restore();
+    sim.run(30s);
+    EXPECT_EQ(&sim.leader(), &leader);
+    EXPECT_EQ(leader.server().pid(), pid);
+    sim.expect_healthy_within(30s);
+    sim.expect_never_two_primaries();
+}
+
 }  // namespace
 }  // namespace castle::sim

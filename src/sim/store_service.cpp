@@ -21,6 +21,7 @@ std::shared_ptr<const core::Snapshot> StoreService::snapshot() {
         fresh->revision = Revision{revision_};
         fresh->cluster_id = 0xcdf818194e3a8c32;
         fresh->raft_term = term_;
+        fresh->incarnation = generation_;
         fresh->keys = keys_;
         snapshot_ = std::move(fresh);
     }
@@ -167,6 +168,34 @@ void StoreService::put(const std::string& name, std::string value) {
     if (number(stored.created) == 0) stored.created = Revision{revision_};
     stored.lease = {};
     next_revision();
+}
+
+void StoreService::replace() {
+    world_.note("store", "is replaced by an empty one");
+    become({1, {}, {}});
+}
+
+void StoreService::save() {
+    saved_ = Saved{revision_, keys_, leases_};
+}
+
+void StoreService::restore() {
+    world_.note("store", "is put back from revision %1 to %2", {revision_, saved_->revision});
+    become(*saved_);
+}
+
+void StoreService::become(Saved state) {
+    ++generation_;
+    revision_ = restored_ = state.revision;
+    keys_ = std::move(state.keys);
+    leases_ = std::move(state.leases);
+    stale_leases_.clear();
+    for (auto& [id, lease] : leases_) {
+        lease.ends = world_.now() + lease.life;
+        watch_lease(id);
+    }
+    next_revision();
+    elect();
 }
 
 void StoreService::set_up(int server, bool up) {

@@ -53,6 +53,9 @@ public:
     // Takes part in the quorum at this moment: answers, and brings watch events.
     bool in_quorum(int server) const { return leader_ >= 0 && up_[server] && !isolated_[server]; }
     Duration latency();  // of one request at the server
+    // Which store this is: another number after it was replaced or restored. Clients tell by ids, terms and revisions
+    // (core/store_identity.hpp has its own tests).
+    std::uint64_t generation() const { return generation_; }
 
     // The state, seen by the simulator.
     std::shared_ptr<const core::Snapshot> snapshot();
@@ -69,6 +72,13 @@ public:
     void erase(const std::vector<std::string>& names);
     void erase_all();
     void put(const std::string& name, std::string value);
+    // All servers lose their data and come back as a new cluster; or with what save() has kept, leases and all.
+    void replace();
+    void save();
+    // Was there when it was restored: nobody has taken it in this store.
+    bool left_over(const core::StoredValue& value) const { return number(value.modified) <= restored_; }
+    bool saved() const { return saved_.has_value(); }
+    void restore();
     bool slow = false;  // the servers' disks are
 
 private:
@@ -76,6 +86,12 @@ private:
         Duration life;
         BootTime ends;
     };
+    struct Saved {
+        std::int64_t revision;
+        std::map<std::string, core::StoredValue> keys;
+        std::map<LeaseId, Lease> leases;
+    };
+    void become(Saved state);
     void lost_server();
     void watch_lease(LeaseId id);
     void lapse(LeaseId id);
@@ -96,6 +112,9 @@ private:
     std::int64_t next_lease_ = 7'587'000'000;
     std::map<std::string, core::StoredValue> keys_;
     std::map<LeaseId, Lease> leases_;
+    std::uint64_t generation_ = 1;
+    std::optional<Saved> saved_;
+    std::int64_t restored_ = 0;  // to this revision
     std::shared_ptr<const core::Snapshot> snapshot_;
     Signal changed_;
 };

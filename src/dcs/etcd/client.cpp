@@ -55,7 +55,8 @@ struct Client::Race {
         Result<Bytes> result;
     };
     std::deque<Finish> finished;
-    bool in_doubt = false;  // something was sent that may have had an effect
+    bool in_doubt = false;          // something was sent that may have had an effect
+    std::uint64_t incarnation = 0;  // of the store when the call was made
     Signal changed;
 };
 
@@ -78,9 +79,10 @@ Task<Result<Client::Bytes>> Client::call_bytes(Method method, std::string reques
         io::Endpoint at;
         BootTime since;
     };
+    const auto race = std::make_shared<Race>();
+    race->incarnation = incarnation();
     // Before the endpoints race, so that they are not all asked at once when a login has taken its time.
     CASTLE_CO_CHECK(co_await token(deadline));
-    const auto race = std::make_shared<Race>();
     std::vector<Running> running;
     std::vector<io::Endpoint> tried;  // in this round
     int count = 0;
@@ -158,8 +160,13 @@ Task<Result<Client::Bytes>> Client::attempt(std::shared_ptr<Race> race, io::Endp
         if (!method.repeatable) {
             CASTLE_CO_CHECK(co_await Channel::check_alive(channel, logins == 0 ? prepared_by : deadline));
         }
+        const std::uint64_t asked_in = incarnation();
+        // What a caller has decided upon is of the store that it has seen.
+        if (!method.repeatable && race->incarnation != 0 && asked_in != race->incarnation)
+            co_return Error{Errc::conflict, "the store has been replaced"};
         const bool doubted_before = std::exchange(race->in_doubt, true);
         const BootTime sent = loop_.now();
+        const Revision known = identity_.revision();
         auto reply = co_await Channel::unary(channel, std::string(method.path), metadata_of(token), request, deadline);
         if (!reply) {
             if (reply.error().effect == Effect::none) race->in_doubt = doubted_before;
@@ -169,10 +176,13 @@ Task<Result<Client::Bytes>> Client::attempt(std::shared_ptr<Race> race, io::Endp
             etcdpb::AnyResponse any;
             if (!any.ParseFromString(reply->message))
                 co_return Error{Errc::unavailable, "its answer is not etcd's", Effect::unknown};
-            // It may only be a moment late: what else is under way there is not disturbed.
-            if (!accept(any.header(), method.source))
+            // It may only be a moment late: what else is under way there is not disturbed. Nor is an answer believed
+            // that was on its way while others found out that the store is another one.
+            if ((asked_in != 0 && asked_in != incarnation()) || !accept(any.header(), method.source, known))
                 co_return Error{Errc::unavailable, "the cluster has left it behind", Effect::unknown};
-            co_return Bytes{std::move(reply->message), sent};
+            if (!method.repeatable && asked_in != incarnation() && asked_in != 0)
+                co_return Error{Errc::failed, "the store has been replaced", Effect::unknown};
+            co_return Bytes{std::move(reply->message), sent, incarnation()};
         }
         Error error = judge(reply->status);
         if (error.effect == Effect::none) race->in_doubt = doubted_before;
@@ -315,8 +325,13 @@ void Client::leave(const io::Endpoint& endpoint, const std::string& why) {
     if (found != nodes_.end() && found->second->channel) found->second->channel->lose(why);
 }
 
-bool Client::accept(const etcdpb::ResponseHeader& header, TermGuard::Source source) {
-    return guard_.accept(header.cluster_id(), header.raft_term(), source, loop_.now());
+bool Client::accept(const etcdpb::ResponseHeader& header, TermGuard::Source source, Revision known_when_asked) {
+    const bool quorum = source == TermGuard::Source::quorum;
+    const Revision revision{header.revision()};
+    const bool went_back = quorum && revision < known_when_asked;
+    if (!guard_.accept(header.cluster_id(), header.raft_term(), source, loop_.now(), went_back)) return false;
+    if (quorum) identity_.see({header.cluster_id(), header.raft_term(), revision, known_when_asked});
+    return true;
 }
 
 Task<> Client::learn_members() {

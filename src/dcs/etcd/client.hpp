@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/store_identity.hpp"
 #include "dcs/etcd/channel.hpp"
 #include "dcs/etcd/login.hpp"
 #include "dcs/etcd/options.hpp"
@@ -46,7 +47,8 @@ inline constexpr std::string_view watch = "/etcdserverpb.Watch/Watch";
 template <class Response>
 struct Answer {
     Response response;
-    BootTime sent{};  // when the request that was answered was sent
+    BootTime sent{};                // when the request that was answered was sent
+    std::uint64_t incarnation = 0;  // of the store that answered
 };
 
 class Client {
@@ -62,6 +64,7 @@ public:
         if (!bytes) co_return std::move(bytes).error();
         Answer<Response> answer;
         answer.sent = bytes->sent;
+        answer.incarnation = bytes->incarnation;
         // The bytes have been parsed once already, for the header; what remains is our mistake or theirs.
         if (!answer.response.ParseFromString(bytes->response))
             co_return Error{Errc::failed, "etcd's answer is not what it should be", Effect::unknown};
@@ -78,7 +81,9 @@ public:
     void avoid(const io::Endpoint& endpoint) { rotation_.leave(endpoint); }  // try others first
     void leave(const io::Endpoint& endpoint, const std::string& why);        // and close the connection to it
     void reject_token(const std::string& token) { login_.reject(token); }    // the server did not like it
-    bool accept(const etcdpb::ResponseHeader& header, TermGuard::Source source);
+    // Whether an answer may be believed. `known_when_asked`: revision() at that time; of a quorum's answers only.
+    bool accept(const etcdpb::ResponseHeader& header, TermGuard::Source source, Revision known_when_asked = {});
+    std::uint64_t incarnation() const { return identity_.incarnation(); }
 
     const std::vector<io::Endpoint>& endpoints() const { return rotation_.order(); }
     io::Loop& loop() { return loop_; }
@@ -110,6 +115,7 @@ private:
     EtcdOptions options_;
     Rotation rotation_;
     TermGuard guard_;
+    core::StoreIdentity identity_;
     std::map<std::string, NodePtr> nodes_;
     std::shared_ptr<const io::TlsContext> tls_;
     Scope scope_;

@@ -21,6 +21,7 @@ public:
     Task<Result<std::shared_ptr<const core::Snapshot>>> read(BootTime deadline) override;
     std::shared_ptr<const core::Snapshot> cached() const override { return cache_.get(); }
     Signal& changed() override { return cache_.changed(); }
+    std::uint64_t incarnation() const override { return client_.incarnation(); }
     Task<Result<Revision>> write(std::vector<core::KeyWrite> writes, BootTime deadline) override;
     Task<Result<ports::Renewal>> renew(Duration life, std::optional<ports::Claim> claim, BootTime deadline) override;
     void adopt(LeaseId lease, Duration life) override { lease_.adopt(lease, life); }

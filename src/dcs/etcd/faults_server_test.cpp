@@ -265,5 +265,44 @@ TEST(LonelyEtcd, ANewStoreUnderTheOldAddressIsAnotherStore) {
     EXPECT_TRUE(shows(driver, "status", "new"));
 }
 
+// What the agent's claim was made in is no more: that is not the same as a key that is gone.
+TEST(LonelyEtcd, ALeadershipOfAnotherStoreIsNeitherConfirmedNorLost) {
+    RealEtcd etcd;
+    Driver driver{etcd.options()};
+    driver.must_renew(20s);
+    const Revision created = driver.must_write({{"leader", "a", true, {Expect::absent()}}});
+    const ports::Claim claim{"a", created, driver.store().incarnation()};
+    EXPECT_EQ(driver.must_renew(20s, claim).leadership, Leadership::confirmed);
+    run_program({"etcdctl", "--endpoints", etcd.endpoint(0).text(), "snapshot", "save", etcd.file("backup")});
+    for (int i = 0; i < 5; ++i) driver.must_write({{"status", std::to_string(i), false, {}}});
+    const auto before = driver.read();
+
+    // Put back to an older state, with all its leases: even the very same key proves nothing.
+    etcd.kill(0);
+    std::filesystem::remove_all(etcd.file("e0"));
+    etcd.restore(0, etcd.file("backup"));
+    etcd.start(0);
+    const auto restored = driver.read(20s);
+    EXPECT_NE(restored.incarnation, before.incarnation);
+    EXPECT_LT(restored.revision, before.revision);
+    EXPECT_EQ(restored.keys.at("leader").created, created);
+    EXPECT_EQ(driver.must_renew(20s, claim).leadership, Leadership::elsewhere);
+    EXPECT_TRUE(driver.until(
+        [&] { return driver.store().cached() && driver.store().cached()->incarnation == restored.incarnation; }, 10s));
+    driver.must_write({{"status", "x", false, {}}});
+    EXPECT_TRUE(shows(driver, "status", "x"));
+
+    // And one that is new and empty.
+    etcd.kill(0);
+    std::filesystem::remove_all(etcd.file("e0"));
+    etcd.start(0, "--initial-cluster-token=another");
+    const auto empty = driver.read(20s);
+    EXPECT_NE(empty.incarnation, restored.incarnation);
+    const auto renewed = driver.must_renew(20s, claim);
+    EXPECT_EQ(renewed.leadership, Leadership::elsewhere);
+    EXPECT_TRUE(renewed.fresh);
+    EXPECT_TRUE(driver.write({{"leader", "a", true, {Expect::absent()}}}));
+}
+
 }  // namespace
 }  // namespace castle::dcs::testing

@@ -94,6 +94,7 @@ Task<Result<etcdpb::ResponseHeader>> Watch::confirmed() {
 }
 
 Task<Error> Watch::run(Revision from) {
+    const std::uint64_t incarnation_before = client_.incarnation();
     stream_.call.send(create_request(prefix_, from), false);
     auto header = co_await confirmed();
     if (!header) co_return std::move(header).error();
@@ -103,7 +104,9 @@ Task<Error> Watch::run(Revision from) {
     // The read knows best which cluster and which term it is. A store that stands before where we wanted to go on is
     // another one, or was restored from a backup: the watch would wait for a revision that is far away.
     if (auto status = check(*header); !status) co_return std::move(status).error();
-    if (number((*read)->revision) + 1 < number(from)) co_return Error{Errc::invalid, "the store has been replaced"};
+    const std::uint64_t incarnation = (*read)->incarnation;
+    if ((number(from) != 0 && incarnation != incarnation_before) || number((*read)->revision) + 1 < number(from))
+        co_return Error{Errc::invalid, "the store has been replaced"};
     cache_.set_in_step(true);
     bool asked = false;
     while (true) {
@@ -112,7 +115,7 @@ Task<Error> Watch::run(Revision from) {
         if (response) {
             asked = false;
             if (auto status = check(response->header()); !status) co_return std::move(status).error();
-            if (cache_.last()->cluster_id != response->header().cluster_id())
+            if (cache_.last()->cluster_id != response->header().cluster_id() || client_.incarnation() != incarnation)
                 co_return Error{Errc::invalid, "the store has been replaced"};
             cache_.take_events(*response, prefix_);
         } else if (response.error().code == Errc::timed_out && !asked) {
@@ -132,6 +135,7 @@ Task<Result<SnapshotCache::SnapshotPtr>> read_all(Client& client, SnapshotCache&
     auto answer = co_await client.call<etcdpb::RangeResponse>(methods::range, whole_range(prefix), deadline);
     if (!answer) co_return std::move(answer).error().in("read the store");
     core::Snapshot snapshot = snapshot_of(answer->response, prefix);
+    snapshot.incarnation = answer->incarnation;
     auto shared = std::make_shared<const core::Snapshot>(snapshot);
     cache.take_read(std::move(snapshot), floor);
     co_return shared;

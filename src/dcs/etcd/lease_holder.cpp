@@ -24,7 +24,9 @@ Task<Result<ports::Renewal>> LeaseHolder::renew(Duration life, std::optional<por
             if (!proof) co_return std::move(proof).error().in("confirm leadership");
             if (*proof == Proof::of_another_term) continue;  // etcd has a new leader: prove it under that one
             using Leadership = ports::Renewal::Leadership;
-            renewal.leadership = *proof == Proof::confirmed ? Leadership::confirmed : Leadership::lost;
+            renewal.leadership = *proof == Proof::confirmed   ? Leadership::confirmed
+                                 : *proof == Proof::elsewhere ? Leadership::elsewhere
+                                                              : Leadership::lost;
         }
         fresh_ = false;
         co_return renewal;
@@ -81,6 +83,8 @@ Task<Result<LeaseHolder::Proof>> LeaseHolder::confirm(ports::Claim claim, LeaseI
     CASTLE_CO_TRY(const auto answer, co_await client_.call<etcdpb::TxnResponse>(
                                          methods::read_txn, confirm_txn(leader_key_, claim, lease), deadline));
     const etcdpb::TxnResponse& txn = answer.response;
+    // Even the very same key proves nothing there: somebody may have led since the backup was made.
+    if (answer.incarnation != claim.incarnation) co_return Proof::elsewhere;
     const auto proof_of_term = [&](const etcdpb::ResponseHeader& header) {
         return header.raft_term() == term ? Proof::confirmed : Proof::of_another_term;
     };

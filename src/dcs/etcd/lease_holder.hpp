@@ -32,7 +32,7 @@ private:
         BootTime sent{};
         std::uint64_t term = 0;
     };
-    enum class Proof { confirmed, lost, of_another_term };
+    enum class Proof { confirmed, lost, of_another_term, elsewhere };
 
     Task<Result<Prolonged>> prolong(Duration life, BootTime deadline);
     Task<Result<Prolonged>> keep_alive(BootTime deadline);  // Errc::not_found: the lease is gone

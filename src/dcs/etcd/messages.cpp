@@ -73,7 +73,6 @@ bool fold(core::Snapshot& snapshot, const etcdpb::WatchResponse& response, std::
         snapshot.revision = std::max(snapshot.revision, modified);
         changed = true;
     }
-    if (changed) snapshot.raft_term = std::max<std::uint64_t>(snapshot.raft_term, response.header().raft_term());
     return changed;
 }
 

@@ -33,6 +33,8 @@ public:
     void freeze(int member);
     void thaw(int member);
     void kill(int member);  // the process is gone when this returns
+    // Of a lonely one that is dead and has no data any more: puts a backup there, as the same cluster.
+    void restore(int member, const std::string& backup);
     // It accepts connections when this returns.
     void start(int member, const std::string& argument = "");
 

@@ -143,6 +143,13 @@ void RealEtcd::kill(int number) {
     member.pid = -1;
 }
 
+void RealEtcd::restore(int number, const std::string& backup) {
+    const std::string name = "e" + std::to_string(number);
+    const std::string peer = "http://127.0.0.1:" + std::to_string(members_[static_cast<std::size_t>(number)].peer_port);
+    run_program({"etcdctl", "snapshot", "restore", backup, "--name", name, "--data-dir", file(name),
+                 "--initial-cluster", name + "=" + peer, "--initial-advertise-peer-urls", peer});
+}
+
 void RealEtcd::start(int number, const std::string& argument) {
     Member& member = members_[static_cast<std::size_t>(number)];
     const std::string name = "e" + std::to_string(number);

@@ -13,8 +13,10 @@ SnapshotCache::SnapshotPtr SnapshotCache::get() const {
 void SnapshotCache::take_read(core::Snapshot snapshot, Revision floor_before) {
     // A linearizable read cannot be older than what was answered before it began: then this is another store under the
     // same address, new or restored from a backup.
+    if (snapshot_ && snapshot.incarnation < snapshot_->incarnation) return;  // of a store that is no more
     const bool replaced =
-        snapshot_ && (snapshot.cluster_id != snapshot_->cluster_id || snapshot.revision < floor_before);
+        snapshot_ && (snapshot.incarnation != snapshot_->incarnation || snapshot.cluster_id != snapshot_->cluster_id ||
+                      snapshot.revision < floor_before);
     if (replaced)
         floor_ = snapshot.revision;
     else if (snapshot_ && snapshot.revision <= snapshot_->revision)

@@ -65,6 +65,10 @@ public:
     }
     Result<ports::Renewal> renew(Duration life, std::optional<ports::Claim> claim = {},
                                  Duration patience = Duration{10'000}) {
+        if (claim && claim->incarnation == 0) {
+            if (store_->incarnation() == 0) (void)try_read();  // as agents do when they start
+            claim->incarnation = store_->incarnation();
+        }
         return run(store_->renew(life, std::move(claim), now() + patience));
     }
     ports::Renewal must_renew(Duration life, std::optional<ports::Claim> claim = {}) {

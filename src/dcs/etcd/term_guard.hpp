@@ -13,8 +13,9 @@ public:
     // Terms are learned only from answers that needed a quorum: a node that was cut off counts its own term up.
     enum class Source { quorum, one_node };
 
-    // Whether the answer may be believed.
-    bool accept(std::uint64_t cluster_id, std::uint64_t raft_term, Source source, BootTime now);
+    // Whether the answer may be believed. `went_back`: it needed a quorum, and its revision is lower than one that was
+    // known when it was asked for.
+    bool accept(std::uint64_t cluster_id, std::uint64_t raft_term, Source source, BootTime now, bool went_back = false);
 
     std::uint64_t cluster_id() const { return cluster_id_; }
     std::uint64_t term() const { return term_; }

@@ -38,13 +38,21 @@ TEST(TermGuard, BelievesInAnotherClusterOnceAQuorumSaysSo) {
 TEST(TermGuard, BelievesInARestoredBackupAfterAWhile) {
     TermGuard guard;
     EXPECT_TRUE(guard.accept(7, 30, Source::quorum, start));
-    EXPECT_FALSE(guard.accept(7, 2, Source::quorum, start + 10s));
-    EXPECT_FALSE(guard.accept(7, 2, Source::quorum, start + 60s));
-    EXPECT_TRUE(guard.accept(7, 30, Source::quorum, start + 61s));  // it is there after all: count anew
-    EXPECT_FALSE(guard.accept(7, 2, Source::quorum, start + 80s));
+    EXPECT_FALSE(guard.accept(7, 2, Source::quorum, start + 1s));
+    EXPECT_FALSE(guard.accept(7, 2, Source::quorum, start + 5s));
+    EXPECT_TRUE(guard.accept(7, 30, Source::quorum, start + 6s));  // it is there after all: count anew
+    EXPECT_FALSE(guard.accept(7, 2, Source::quorum, start + 8s));
     EXPECT_FALSE(guard.accept(7, 2, Source::one_node, start + 3h));
-    EXPECT_TRUE(guard.accept(7, 2, Source::quorum, start + 141s));
-    EXPECT_TRUE(guard.accept(7, 2, Source::one_node, start + 142s));
+    EXPECT_TRUE(guard.accept(7, 2, Source::quorum, start + 13s));
+    EXPECT_TRUE(guard.accept(7, 2, Source::one_node, start + 14s));
+}
+
+TEST(TermGuard, BelievesInARestoredBackupAtOnceIfTheRevisionTellsAsWell) {
+    TermGuard guard;
+    EXPECT_TRUE(guard.accept(7, 30, Source::quorum, start));
+    EXPECT_FALSE(guard.accept(7, 2, Source::one_node, start));
+    EXPECT_TRUE(guard.accept(7, 2, Source::quorum, start, true));
+    EXPECT_TRUE(guard.accept(7, 2, Source::one_node, start));
 }
 
 }  // namespace
