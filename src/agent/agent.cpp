@@ -76,6 +76,7 @@ Task<Agent::Exit> Agent::run() {
         co_return Exit::fatal;
     }
     scope_.spawn(lease_.run());
+    scope_.spawn(watch_lease());
     while (!leaving_ && !fatal_) {
         if (stopping_) {
             co_await shut_down();
@@ -207,8 +208,10 @@ Task<> Agent::observe() {
         cluster_read_wall_ = clock_.now().wall;
         if (incarnation_ != 0 && cluster_->incarnation != incarnation_) another_store();
         incarnation_ = cluster_->incarnation;
+        const LeaseId lease_before = memory_.lineage.last().lease;
         memory_.lineage.see(*cluster_, executor_.now());
         memory_.bootstrap.see(*cluster_, executor_.now());
+        if (memory_.lineage.last().lease != lease_before) lease_of_leader_.notify();
         // The key is ours by name and by lease: taken by a write whose answer was lost, or by an earlier run.
         if (cluster_->leader && !lease_.epoch() && !memory_.lineage.left_over(*cluster_->leader) &&
             cluster_->leader->name == options_.name && number(lease_.lease()) != 0 &&
@@ -248,6 +251,25 @@ Task<> Agent::observe() {
         memory_.must_compare = true;
         memory_.compared_with = {};
         log(Level::error, "PostgreSQL ended by itself");
+    }
+}
+
+// Keeps in mind until when the leader's lease lives: one that ends before was revoked by hand. Beside the cycle, which
+// does not wait for it.
+Task<> Agent::watch_lease() {
+    for (;;) {
+        const auto seen = lease_of_leader_.count();
+        Duration pause = settings_.loop_wait;
+        if (cluster_ && cluster_->leader && cluster_->leader->name != options_.name &&
+            number(cluster_->leader->lease) != 0) {
+            const LeaseId lease = cluster_->leader->lease;
+            const std::uint64_t incarnation = store_.incarnation();
+            const auto look = co_await store_.look(lease, deadline());
+            if (look && incarnation == store_.incarnation())
+                memory_.lineage.see_lease(lease, {look->asked + look->left, look->asked, look->life, look->term});
+            if (!look) pause = std::min(pause, Duration{1000});
+        }
+        co_await wait_past(executor_, lease_of_leader_, seen, executor_.now() + pause);
     }
 }
 
@@ -348,7 +370,10 @@ Task<std::optional<core::Decision>> Agent::decide_with_findings() {
     findings.peers = co_await roll_call_.ask(decision.action.members);
     if (number(decision.action.lease) != 0) {
         auto ended = co_await store_.ended(decision.action.lease, std::max(until, executor_.now() + Duration{500}));
-        if (ended) findings.lease_ended = *ended;
+        if (ended) {
+            findings.lease_ended = ended->ended;
+            findings.store_term = ended->term;
+        }
     }
     // Who leads may have changed meanwhile; answers are of the question as it was.
     auto latest = store_.cached();

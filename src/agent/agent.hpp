@@ -77,6 +77,7 @@ private:
     Task<> cycle();
     Task<> observe();
     void another_store();
+    Task<> watch_lease();
     Task<> apply_config();
     Task<> look_at_watchdog();
     core::Situation situation() const;
@@ -197,6 +198,7 @@ private:
     std::shared_ptr<const core::AgentView> view_;
     Signal view_changed_;
     Signal wake_;
+    Signal lease_of_leader_;  // another one than before, or of another leader
     LeaseKeeper lease_;
     Watchdog watchdog_;
     RollCall roll_call_;

@@ -32,7 +32,8 @@ struct FakeStore final : ports::Store {
     Signal& changed() override { return signal; }
     Task<Result<Revision>> write(std::vector<core::KeyWrite>, BootTime) override { co_return Revision{}; }
     void adopt(LeaseId, Duration) override {}
-    Task<Result<bool>> ended(LeaseId, BootTime) override { co_return false; }
+    Task<Result<ports::LeaseEnd>> ended(LeaseId, BootTime) override { co_return ports::LeaseEnd{}; }
+    Task<Result<ports::LeaseLook>> look(LeaseId, BootTime) override { co_return ports::LeaseLook{}; }
 
     Executor& executor;
     bool answers = true;

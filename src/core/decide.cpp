@@ -22,14 +22,6 @@ std::string_view name_of(Activity activity) {
     return "";
 }
 
-Duration lease_margin(Duration life, std::optional<Duration> watchdog) {
-    constexpr Duration kill_time{300};
-    Duration margin = std::max(Duration{300}, life / 10);
-    if (watchdog)
-        margin = std::max(margin, std::min(life - watchdog_timeout(life, *watchdog) + kill_time, life * 9 / 10));
-    return margin;
-}
-
 BootTime demote_at(BootTime leader_until, Duration ttl) {
     return leader_until - std::min(Duration{3000}, ttl / 6);
 }

@@ -75,6 +75,7 @@ struct Memory {
 struct Findings {
     std::vector<PeerStatus> peers;
     std::optional<bool> lease_ended;
+    std::uint64_t store_term = 0;  // of the store's leader when that was asked
 };
 
 struct Situation {
@@ -161,9 +162,5 @@ std::optional<Upstream> wanted_upstream(const Situation& situation);
 
 // Where a member's server can be reached, from its conn_url; nothing if that cannot be read.
 std::optional<Upstream> upstream_of_member(const Member& member);
-
-// How much of the lease's life the deadline stays away from its end. With a hardware watchdog (by its safety margin)
-// the fence must have killed before that resets the machine.
-Duration lease_margin(Duration life, std::optional<Duration> watchdog = std::nullopt);
 
 }  // namespace castle::core

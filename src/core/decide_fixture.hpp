@@ -117,14 +117,19 @@ inline Case standby() {
     return c;
 }
 
-// n1's lease ended and took both its keys; n2 has asked everybody.
-inline Case race() {
+// n1's lease, which could run out from `lapses_from` on, ended a second ago and took both its keys; n2 has asked
+// everybody.
+inline Case race_after(BootTime lapses_from) {
     Case c = standby();
+    c.s.memory.lineage.see_lease(LeaseId{'1'}, {.lapses_from = lapses_from, .asked = now - 5s, .life = 30s});
     c.cluster.leader.reset();
     c.cluster.members.erase("n1");
     c.see();
     c.s.findings = Findings{{answer("n3", 9000)}, true};
     return c;
+}
+inline Case race() {
+    return race_after(now - 2s);
 }
 
 // n1 was asked to hand over, and shut down with so much WAL.

@@ -35,7 +35,9 @@ EvidenceInput evidence_input(const Situation& s, bool forced) {
                         .forced = forced,
                         .last_leader_answer = answer_of(s, last.name),
                         .lease_ended = s.findings->lease_ended,
+                        .store_term = s.findings->store_term,
                         .running_primary_here = s.instance.running_primary(),
+                        .told_max = s.settings.loop_wait + s.settings.retry_timeout + Duration{1000},
                         .life = std::max(s.settings.ttl, Duration{20'000}),
                         .now = s.now.boot};
     for (const LastLeader& elsewhere : s.memory.lineage.elsewhere())
@@ -154,6 +156,7 @@ Decision decide_race(const Situation& s) {
     const auto evidence = weigh(input);
     if (!evidence) {
         BootTime again = s.now.boot + Duration{1000};
+        if (const auto at = lapse_at(input); at && *at > s.now.boot) again = std::min(again, *at);
         if (const auto at = waited_at(input)) again = std::min(again, std::max(*at, s.now.boot + Duration{50}));
         if (!input.elsewhere.empty())
             return wait(Reason::waiting_for_evidence,

@@ -64,6 +64,16 @@ TEST(Decide, NobodyLeads) {
              c.s.now.boot = now + 30s;
          },
          Reason::racing, Kind::take_lock},
+        {"the lease ended before it could run out: revoked by hand", [](Case& c) { c = race_after(now + 20s); },
+         Reason::waiting_for_evidence},
+        {"... and the life that it may have had left has passed",
+         [](Case& c) {
+             c = race_after(now + 20s);
+             c.s.now.boot = now + 29s;
+         },
+         Reason::racing, Kind::take_lock},
+        {"the store has another leader since it told when the lease runs out",
+         [](Case& c) { c.s.findings->store_term = 2; }, Reason::waiting_for_evidence},
         {"its fence was off: a lapse proves nothing",
          [](Case& c) {
              c.cluster.last_leadership->fence = Leadership::Fence::off;

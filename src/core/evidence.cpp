@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/settings.hpp"
+
 namespace castle::core {
 
 std::string_view name_of(Evidence::Kind kind) {
@@ -67,11 +69,24 @@ std::optional<Evidence> weigh(const EvidenceInput& input) {
     // A lease's end takes both keys at once. A leader key that went alone was deleted by hand; that the lease ended
     // later (revoked by hand, too) says nothing about the deadline that was granted before.
     const bool lapsed = last.member_key_gone && !last.vanished_alone && input.lease_ended.value_or(false);
-    if (lapsed && last.published && last.fence == Leadership::Fence::on) return Evidence{Kind::fenced_lapse};
+    if (lapsed && last.published && last.fence == Leadership::Fence::on)
+        if (const auto at = lapse_at(input); at && input.now >= *at) return Evidence{Kind::fenced_lapse};
     if (lapsed && !last.published) return Evidence{Kind::bare_lapse};
     if (input.forced) return Evidence{Kind::forced};
     if (const auto at = waited_at(last, input.life); at && input.now >= *at) return Evidence{Kind::waited};
     return std::nullopt;
+}
+
+// A lease that ends before it can have run out was revoked by hand, and the deadline that was granted with it still
+// holds. One that was seen a short while ago, and ended when it had run out, was not renewed in between. The store's
+// leader answers from memory, even one that was deposed and does not know yet: it must be the one of today.
+std::optional<BootTime> lapse_at(const EvidenceInput& input) {
+    const auto& told = input.last.told;
+    if (!told || told->term != input.store_term || input.last.unlocked_since > told->asked + input.told_max)
+        return std::nullopt;
+    const Duration drift = told->life / 20;  // of the store's clock against ours, at most
+    if (input.last.unlocked_since < told->lapses_from - drift) return std::nullopt;
+    return told->lapses_from + Duration{1000} + drift - lease_margin(told->life);
 }
 
 std::optional<BootTime> waited_at(const EvidenceInput& input) {

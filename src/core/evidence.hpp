@@ -50,13 +50,18 @@ struct EvidenceInput {
     };
     std::vector<Elsewhere> elsewhere;
     std::optional<bool> lease_ended;  // from this cycle; nothing: not known
+    std::uint64_t store_term = 0;     // of the store's leader when that was asked
     bool running_primary_here = false;
+    Duration told_max{};  // how old the store's last word about the lease may be: asked once a loop_wait
     Duration life{};  // the longest a lease of the old leader can have, unless it told of a longer one: max(ttl, 20 s)
     BootTime now{};
 };
 
 // Nothing: not sure yet.
 std::optional<Evidence> weigh(const EvidenceInput& input);
+
+// The earliest time at which weigh() may say "fenced lapse"; nothing: it never will.
+std::optional<BootTime> lapse_at(const EvidenceInput& input);
 
 // When weigh() would say "waited" if nothing else turns up; nothing if time alone proves nothing here.
 std::optional<BootTime> waited_at(const EvidenceInput& input);

@@ -52,6 +52,12 @@ void Lineage::see(const Cluster& cluster, BootTime now) {
     }
 }
 
+void Lineage::see_lease(LeaseId lease, LeaseTold told) {
+    if (unlocked_ || last_.lease != lease || number(lease) == 0) return;
+    if (last_.told) told.lapses_from = std::max(told.lapses_from, last_.told->lapses_from);
+    last_.told = told;
+}
+
 Timeline Lineage::timeline_in_doubt(std::string_view me) const {
     constexpr std::uint32_t unknown_max = 8;  // more than can be begun between two looks at a store
     constexpr std::uint32_t apart = 1000;     // the others may not be known, so the name alone has to tell them apart
@@ -84,6 +90,7 @@ void Lineage::see_another_store(const Cluster& cluster, BootTime now) {
 void Lineage::see_leadership(const Cluster& cluster, BootTime now) {
     if (cluster.leader) {
         if (last_.name != cluster.leader->name || last_.epoch != cluster.leader->created) last_ = {};
+        if (last_.lease != cluster.leader->lease) last_.told.reset();
         last_.name = cluster.leader->name;
         last_.epoch = cluster.leader->created;
         last_.lease = cluster.leader->lease;

@@ -13,6 +13,14 @@
 
 namespace castle::core {
 
+// What the store said of the leader's lease when it was asked last.
+struct LeaseTold {
+    BootTime lapses_from{};  // it cannot end by itself before this time, but within a second after it
+    BootTime asked{};
+    Duration life{};
+    std::uint64_t term = 0;  // of the store's leader that said so
+};
+
 struct LastLeader {
     std::string name;                                  // empty: nobody has ever led, as far as the store tells
     Revision epoch{};                                  // create revision of the leader key; 0: not seen by us
@@ -25,11 +33,15 @@ struct LastLeader {
     bool seen_leading = false;    // by us; else it is what the store's records tell
     std::string api_url;          // to ask it
     BootTime unlocked_since{};    // when we first saw that nobody leads
+    std::optional<LeaseTold> told;
 };
 
 class Lineage {
 public:
     void see(const Cluster& cluster, BootTime now);
+
+    void see_lease(LeaseId lease, LeaseTold told);
+
     // The last leadership; meaningful while nobody leads.
     const LastLeader& last() const { return last_; }
 

@@ -143,6 +143,22 @@ TEST(Lineage, AKeyDeletedByHandIsNoLapseEvenIfTheLeaseIsRevokedLater) {
     EXPECT_TRUE(lineage.last().vanished_alone);
 }
 
+TEST(Lineage, WhatTheStoreToldOfALeaseHoldsForThatLeaseOnly) {
+    Lineage lineage;
+    Cluster cluster = led_by("n1", 10);
+    lineage.see(cluster, BootTime{1s});
+    lineage.see_lease(LeaseId{8}, {.lapses_from = BootTime{30s}, .asked = BootTime{1s}});
+    EXPECT_FALSE(lineage.last().told);
+    lineage.see_lease(LeaseId{7}, {.lapses_from = BootTime{30s}, .asked = BootTime{1s}});
+    lineage.see_lease(LeaseId{7}, {.lapses_from = BootTime{29s}, .asked = BootTime{2s}});  // rounded down
+    ASSERT_TRUE(lineage.last().told);
+    EXPECT_EQ(lineage.last().told->lapses_from, BootTime{30s});
+    EXPECT_EQ(lineage.last().told->asked, BootTime{2s});
+    cluster.leader->lease = LeaseId{8};
+    lineage.see(cluster, BootTime{3s});
+    EXPECT_FALSE(lineage.last().told);
+}
+
 // n1 led with an armed fence, n3 followed; then the store is another one.
 Lineage replaced(Cluster now) {
     Lineage lineage;
@@ -253,19 +269,57 @@ TEST(Evidence, EachKindNeedsWhatItSays) {
                     .published = true,
                     .member_key_gone = true,
                     .seen_leading = true,
-                    .unlocked_since = BootTime{100s}};
+                    .unlocked_since = BootTime{100s},
+                    .told = LeaseTold{.lapses_from = BootTime{99s}, .asked = BootTime{95s}, .life = 30s, .term = 3}};
     PeerStatus stopped;
     stopped.answered = stopped.surely_not_primary = true;
     PeerStatus unsure;
     unsure.answered = true;
     const auto kind = [&](auto change) -> std::string {
         LastLeader l = last;
-        EvidenceInput in{.last = l, .me = "n2", .lease_ended = true, .life = 30s, .now = BootTime{101s}};
+        EvidenceInput in{.last = l,
+                         .me = "n2",
+                         .lease_ended = true,
+                         .store_term = 3,
+                         .told_max = 21s,
+                         .life = 30s,
+                         .now = BootTime{101s}};
         change(l, in);
         const auto evidence = weigh(in);
         return evidence ? std::string(name_of(evidence->kind())) : "none";
     };
     EXPECT_EQ(kind([](auto&, auto&) {}), "fenced lapse");
+    // Revoked by hand: gone before it can have run out. Then its deadline counts, and the last renewal may have been
+    // just now.
+    EXPECT_EQ(kind([](LastLeader& l, auto&) { l.told->lapses_from = BootTime{102s}; }), "none");
+    EXPECT_EQ(kind([](LastLeader& l, EvidenceInput& in) {
+                  l.told->lapses_from = BootTime{102s};
+                  in.now = BootTime{129s};
+              }),
+              "none");
+    EXPECT_EQ(kind([](LastLeader& l, EvidenceInput& in) {
+                  l.told->lapses_from = BootTime{102s};
+                  in.now = BootTime{130s};
+              }),
+              "waited for its life");
+    EXPECT_EQ(kind([](LastLeader& l, auto&) { l.told->lapses_from = BootTime{101s}; }),
+              "fenced lapse");                                                             // clocks differ a little
+    EXPECT_EQ(kind([](LastLeader& l, auto&) { l.told.reset(); }), "none");                 // the store has not told
+    EXPECT_EQ(kind([](LastLeader& l, auto&) { l.told->asked = BootTime{78s}; }), "none");  // too long ago
+    EXPECT_EQ(kind([](LastLeader& l, auto&) { l.told->term = 2; }), "none");  // another leads the store since
+    // Of a short life the store tells whole seconds only: it may have lived almost one more.
+    EXPECT_EQ(kind([](LastLeader& l, EvidenceInput& in) {
+                  l.told->life = 5s;
+                  l.told->lapses_from = BootTime{100s};
+                  in.now = BootTime{100'700ms};
+              }),
+              "none");
+    EXPECT_EQ(kind([](LastLeader& l, EvidenceInput& in) {
+                  l.told->life = 5s;
+                  l.told->lapses_from = BootTime{100s};
+                  in.now = BootTime{100'800ms};
+              }),
+              "fenced lapse");
     EXPECT_EQ(kind([](LastLeader& l, auto&) { l.published = false; }), "bare lapse");
     EXPECT_EQ(kind([](LastLeader& l, auto&) { l.member_key_gone = false; }), "none");
     EXPECT_EQ(kind([](LastLeader& l, auto&) { l.vanished_alone = true; }), "none");

@@ -48,4 +48,12 @@ Duration watchdog_timeout(Duration ttl, Duration safety_margin) {
     return std::chrono::floor<std::chrono::seconds>(ttl - (safety_margin < 0s ? half : std::min(safety_margin, half)));
 }
 
+Duration lease_margin(Duration life, std::optional<Duration> watchdog) {
+    constexpr Duration kill_time{300};
+    Duration margin = std::max(Duration{300}, life / 10);
+    if (watchdog)
+        margin = std::max(margin, std::min(life - watchdog_timeout(life, *watchdog) + kill_time, life * 9 / 10));
+    return margin;
+}
+
 }  // namespace castle::core

@@ -95,4 +95,8 @@ std::vector<std::string> repair(Settings& settings, TimeoutFloors floors);
 // The timeout of the hardware watchdog; a margin below zero (in the configuration: -1) means half of ttl.
 Duration watchdog_timeout(Duration ttl, Duration safety_margin);
 
+// How much of the lease's life the deadline stays away from its end. With a hardware watchdog (by its safety margin)
+// the fence must have killed before that resets the machine.
+Duration lease_margin(Duration life, std::optional<Duration> watchdog = std::nullopt);
+
 }  // namespace castle::core

@@ -32,6 +32,19 @@ struct Renewal {
     Leadership leadership = Leadership::not_asked;
 };
 
+// How long a lease lives on unless it is renewed.
+struct LeaseLook {
+    Duration left{};         // at least, and less than a second more
+    Duration life{};         // as granted
+    BootTime asked{};        // when the question was sent
+    std::uint64_t term = 0;  // of the store's leader that answered, from memory: it may have been deposed
+};
+
+struct LeaseEnd {
+    bool ended = false;      // expired or revoked
+    std::uint64_t term = 0;  // of the store's leader, which a quorum knows as such
+};
+
 class Store {
 public:
     virtual ~Store() = default;
@@ -63,8 +76,11 @@ public:
     // Takes over a lease that this node held before its agent was restarted (found on its member key).
     virtual void adopt(LeaseId lease, Duration life) = 0;
 
-    // Whether a lease has ended (expired or revoked): proof that keys vanished with it and not by hand.
-    virtual Task<Result<bool>> ended(LeaseId lease, BootTime deadline) = 0;
+    // Cheap. Errc::not_found: there is no such lease.
+    virtual Task<Result<LeaseLook>> look(LeaseId lease, BootTime deadline) = 0;
+
+    // Whether a lease has ended: proof that keys vanished with it and not by hand.
+    virtual Task<Result<LeaseEnd>> ended(LeaseId lease, BootTime deadline) = 0;
 };
 
 }  // namespace castle::ports

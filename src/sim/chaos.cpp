@@ -180,8 +180,7 @@ void Chaos::strike(Fault fault) {
             return node.store()->cut_watch();
         case Fault::lease_revoked: {
             const auto* member = store.key("members/" + node.name());
-            // Not the leader's: revoked by hand it looks like a lapse, and nothing is promised then.
-            if (!member || !sim_.leader_or_null() || &node == sim_.leader_or_null()) return;
+            if (!member) return;
             world.count(fault);
             return store.revoke(member->lease);
         }

@@ -198,12 +198,32 @@ void SimStore::adopt(LeaseId lease, Duration life) {
     life_ = life;
 }
 
-Task<Result<bool>> SimStore::ended(LeaseId lease, BootTime deadline) {
+Task<std::optional<StoreService::Look>> SimStore::look_once(LeaseId lease, BootTime deadline) {
+    return ask<StoreService::Look>([lease](StoreService& service, int server) { return service.look(server, lease); },
+                                   attempt_end(deadline), Source::one_server);
+}
+
+Task<Result<ports::LeaseLook>> SimStore::look(LeaseId lease, BootTime deadline) {
     while (process_->executor().now() < deadline) {
-        const auto ended =
-            co_await ask<bool>([lease](StoreService& service, int server) { return service.ended(server, lease); },
-                               attempt_end(deadline), Source::one_server);
-        if (ended) co_return *ended;
+        const BootTime asked = process_->executor().now();
+        const auto seen = co_await look_once(lease, deadline);
+        if (seen && !seen->alive) co_return Error{Errc::not_found, "the lease is gone"};
+        if (seen) co_return ports::LeaseLook{seen->left, seen->life, asked, seen->term};
+        co_await back_off(deadline);
+    }
+    co_return Error{Errc::timed_out, "the store does not answer"};
+}
+
+Task<Result<ports::LeaseEnd>> SimStore::ended(LeaseId lease, BootTime deadline) {
+    const auto found = [](StoreService& service, int server) { return service.get(server, "leader"); };
+    while (process_->executor().now() < deadline) {
+        const auto before = co_await ask<StoreService::Found>(found, attempt_end(deadline));
+        const auto seen = co_await look_once(lease, deadline);
+        if (seen && seen->alive) co_return ports::LeaseEnd{};
+        const auto after = co_await ask<StoreService::Found>(found, attempt_end(deadline));
+        // Its leader answers for leases from memory, even one that was deposed and does not know yet.
+        if (before && seen && after && before->term == after->term && seen->term == after->term)
+            co_return ports::LeaseEnd{true, after->term};
         co_await back_off(deadline);
     }
     co_return Error{Errc::timed_out, "the store does not answer"};

@@ -19,7 +19,8 @@ public:
     Task<Result<Revision>> write(std::vector<core::KeyWrite> writes, BootTime deadline) override;
     Task<Result<ports::Renewal>> renew(Duration life, std::optional<ports::Claim> claim, BootTime deadline) override;
     void adopt(LeaseId lease, Duration life) override;
-    Task<Result<bool>> ended(LeaseId lease, BootTime deadline) override;
+    Task<Result<ports::LeaseLook>> look(LeaseId lease, BootTime deadline) override;
+    Task<Result<ports::LeaseEnd>> ended(LeaseId lease, BootTime deadline) override;
 
     LeaseId lease() const { return lease_; }
     BootTime lease_until() const {
@@ -34,6 +35,7 @@ private:
     template <class T>
     Task<std::optional<T>> ask(std::function<std::optional<T>(StoreService&, int)> work, BootTime deadline,
                                Source source = Source::quorum);
+    Task<std::optional<StoreService::Look>> look_once(LeaseId lease, BootTime deadline);
     void rotate() { server_ = (server_ + 1) % StoreService::servers; }
     Task<> back_off(BootTime deadline);
     BootTime attempt_end(BootTime deadline) const;

@@ -288,5 +288,22 @@ TEST_F(Simulation, ABackupOfAnEarlierLeadershipDoesNotMakeASecondPrimary) {
     sim.expect_never_two_primaries();
 }
 
+// Both keys vanish in one revision, as if the lease had run out; but the frozen leader's deadline is far away.
+TEST_F(Simulation, ALeaseRevokedByHandIsNoLapse) {
+    Options options = three();
+    options.ttl = 30s;
+    Sim sim{24, options};
+    sim.expect_healthy_within(60s);
+    sim.run(15s);
+    Node& old = sim.leader();
+    sim.freeze(old);
+    sim.store().revoke(sim.store().key("leader")->lease);
+    sim.run(90s);
+    EXPECT_NE(&sim.leader(), &old);
+    sim.thaw(old);
+    sim.expect_healthy_within(60s);
+    sim.expect_never_two_primaries();
+}
+
 }  // namespace
 }  // namespace castle::sim

@@ -109,10 +109,15 @@ std::optional<StoreService::KeepAlive> StoreService::keep_alive(int server, Leas
     return KeepAlive{true, found->second.life, term_};
 }
 
-std::optional<bool> StoreService::ended(int server, LeaseId lease) {
-    if (server == stale_ && up_[server]) return !stale_leases_.contains(lease);
-    if (!in_quorum(server)) return std::nullopt;
-    return !leases_.contains(lease);
+std::optional<StoreService::Look> StoreService::look(int server, LeaseId lease) {
+    const bool stale = server == stale_ && up_[server];
+    if (!stale && !in_quorum(server)) return std::nullopt;
+    const auto& leases = stale ? stale_leases_ : leases_;
+    const auto term = stale ? stale_term_ : term_;
+    const auto found = leases.find(lease);
+    if (found == leases.end()) return Look{false, {}, {}, term};
+    const Duration left = std::max(found->second.ends - world_.now(), Duration{0});
+    return Look{true, std::chrono::floor<std::chrono::seconds>(left), found->second.life, term};
 }
 
 // The leader's clock may run fast or slow; a lease is never revoked before it has run out by that clock.

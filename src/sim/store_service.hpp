@@ -47,7 +47,13 @@ public:
     std::optional<Found> get(int server, const std::string& key);
     std::optional<Grant> grant(int server, Duration life);
     std::optional<KeepAlive> keep_alive(int server, LeaseId lease);
-    std::optional<bool> ended(int server, LeaseId lease);
+    struct Look {
+        bool alive;
+        Duration left;  // in whole seconds
+        Duration life;
+        std::uint64_t term;
+    };
+    std::optional<Look> look(int server, LeaseId lease);
 
     bool up(int server) const { return up_[server]; }
     // Takes part in the quorum at this moment: answers, and brings watch events.

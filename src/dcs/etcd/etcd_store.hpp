@@ -25,7 +25,12 @@ public:
     Task<Result<Revision>> write(std::vector<core::KeyWrite> writes, BootTime deadline) override;
     Task<Result<ports::Renewal>> renew(Duration life, std::optional<ports::Claim> claim, BootTime deadline) override;
     void adopt(LeaseId lease, Duration life) override { lease_.adopt(lease, life); }
-    Task<Result<bool>> ended(LeaseId lease, BootTime deadline) override { return lease_.ended(lease, deadline); }
+    Task<Result<ports::LeaseLook>> look(LeaseId lease, BootTime deadline) override {
+        return lease_.look(lease, deadline);
+    }
+    Task<Result<ports::LeaseEnd>> ended(LeaseId lease, BootTime deadline) override {
+        return lease_.ended(lease, deadline);
+    }
 
     const Client& client() const { return client_; }
 

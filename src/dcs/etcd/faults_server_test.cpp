@@ -273,6 +273,12 @@ TEST(LonelyEtcd, ALeadershipOfAnotherStoreIsNeitherConfirmedNorLost) {
     const Revision created = driver.must_write({{"leader", "a", true, {Expect::absent()}}});
     const ports::Claim claim{"a", created, driver.store().incarnation()};
     EXPECT_EQ(driver.must_renew(20s, claim).leadership, Leadership::confirmed);
+    const auto look = driver.run(driver.store().look(driver.must_renew(20s).lease, driver.now() + 5s));
+    ASSERT_TRUE(look) << look.error().message;
+    EXPECT_EQ(look->life, 20s);
+    EXPECT_GE(look->left, 15s);
+    EXPECT_LT(look->left, 20s);
+    EXPECT_EQ(driver.run(driver.store().look(LeaseId{12345}, driver.now() + 5s)).error().code, Errc::not_found);
     run_program({"etcdctl", "--endpoints", etcd.endpoint(0).text(), "snapshot", "save", etcd.file("backup")});
     for (int i = 0; i < 5; ++i) driver.must_write({{"status", std::to_string(i), false, {}}});
     const auto before = driver.read();

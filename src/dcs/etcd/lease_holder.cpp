@@ -114,9 +114,19 @@ Task<Result<std::uint64_t>> LeaseHolder::quorum_term(BootTime deadline) {
     co_return answer.response.header().raft_term();
 }
 
+Task<Result<ports::LeaseLook>> LeaseHolder::look(LeaseId lease, BootTime deadline) {
+    etcdpb::LeaseTimeToLiveRequest request;
+    request.set_id(number(lease));
+    CASTLE_CO_TRY(const auto answer, co_await client_.call<etcdpb::LeaseTimeToLiveResponse>(
+                                         methods::lease_time_to_live, std::move(request), deadline));
+    if (answer.response.ttl() < 0) co_return Error{Errc::not_found, "the lease is gone"};
+    co_return ports::LeaseLook{life_of(answer.response.ttl()), life_of(answer.response.grantedttl()), answer.sent,
+                               answer.response.header().raft_term()};
+}
+
 // The leader of etcd answers for leases from memory, even one that was deposed and does not know yet. It knew the whole
 // truth if a quorum was of its term both before and after.
-Task<Result<bool>> LeaseHolder::ended(LeaseId lease, BootTime deadline) {
+Task<Result<ports::LeaseEnd>> LeaseHolder::ended(LeaseId lease, BootTime deadline) {
     while (true) {
         CASTLE_CO_TRY(const std::uint64_t before, co_await quorum_term(deadline));
         etcdpb::LeaseTimeToLiveRequest request;
@@ -125,11 +135,11 @@ Task<Result<bool>> LeaseHolder::ended(LeaseId lease, BootTime deadline) {
                                                                              std::move(request), deadline);
         if (!answer && answer.error().code != Errc::not_found)
             co_return std::move(answer).error().in("ask for a lease");
-        if (answer && answer->response.ttl() > 0) co_return false;
+        if (answer && answer->response.ttl() > 0) co_return ports::LeaseEnd{};
         CASTLE_CO_TRY(const std::uint64_t after, co_await quorum_term(deadline));
         const bool one_term = before == after && (!answer || answer->response.header().raft_term() == before);
         // A TTL of 0 is a lease that is due and not yet revoked; only -1 (or an error) is one that is no more.
-        if (one_term) co_return !answer || answer->response.ttl() < 0;
+        if (one_term) co_return ports::LeaseEnd{!answer || answer->response.ttl() < 0, after};
     }
 }
 

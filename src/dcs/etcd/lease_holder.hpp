@@ -24,7 +24,8 @@ public:
     void adopt(LeaseId lease, Duration life);
     LeaseId lease() const { return lease_; }
     void forget(LeaseId lease);  // the store says that it is gone
-    Task<Result<bool>> ended(LeaseId lease, BootTime deadline);
+    Task<Result<ports::LeaseLook>> look(LeaseId lease, BootTime deadline);
+    Task<Result<ports::LeaseEnd>> ended(LeaseId lease, BootTime deadline);
 
 private:
     struct Prolonged {

@@ -74,7 +74,7 @@ public:
     ports::Renewal must_renew(Duration life, std::optional<ports::Claim> claim = {}) {
         return must(renew(life, std::move(claim)));
     }
-    bool must_ended(LeaseId lease) { return must(run(store_->ended(lease, now() + Duration{10'000}))); }
+    bool must_ended(LeaseId lease) { return must(run(store_->ended(lease, now() + Duration{10'000}))).ended; }
 
     std::map<std::string, core::StoredValue> cached_keys() {
         const auto cached = store_->cached();
