@@ -211,3 +211,23 @@ def all_keys_deleted(trial):
     for key in trial.lab.etcd.keys(f"/service/{trial.lab.scope}/"):
         trial.lab.etcd.delete(key)
     trial.wait_flowing(trial.patience + 30)
+
+
+@fault()
+def lease_revoked(trial):
+    """Somebody revokes the leader's lease by hand"""
+    trial.strike()
+    trial.lab.etcd.revoke(trial.lab.key("leader"))
+    trial.wait_flowing()
+
+
+@fault(for_peer=False)
+def lease_revoked_beside_a_frozen_agent(trial):
+    """Somebody revokes the leader's lease while its agent stands still: its server goes on until its deadline"""
+    trial.afterwards(trial.old.thaw_agent)
+    trial.old.freeze_agent()
+    trial.strike()
+    trial.lab.etcd.revoke(trial.lab.key("leader"))
+    trial.wait_replaced()
+    trial.hold(1)
+    trial.thawed()

@@ -104,6 +104,9 @@ class EtcdCluster:
     def delete(self, key):
         self._through_any(lambda member: member.delete(key))
 
+    def revoke(self, key):
+        self._through_any(lambda member: member.revoke(key))
+
     # -- a new store in place of the old
 
     def stop(self):

@@ -102,3 +102,8 @@ class Etcd:
 
     def delete(self, key):
         assert self.ctl("del", key) is not None, f"cannot delete {key}"
+
+    def revoke(self, key):
+        """Ends the lease that keeps this key: every key of that lease vanishes in one revision."""
+        lease = f"{int(self._range(key)[0]['lease']):x}"
+        assert self.ctl("lease", "revoke", lease) is not None, f"cannot revoke {lease}"
