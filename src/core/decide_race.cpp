@@ -160,8 +160,8 @@ Decision decide_race(const Situation& s) {
         if (const auto at = waited_at(input)) again = std::min(again, std::max(*at, s.now.boot + Duration{50}));
         if (!input.elsewhere.empty())
             return wait(Reason::waiting_for_evidence,
-                        "nobody leads since the store was replaced: waiting for the old leader to register again, "
-                        "or for every member to answer that it is not primary",
+                        "nobody leads, and the store does not tell any more who led: waiting for the old leader to "
+                        "register again, or for every member to answer that it is not primary",
                         again);
         return wait(
             Reason::waiting_for_evidence,

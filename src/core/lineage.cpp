@@ -32,7 +32,10 @@ LastLeader from_records(const Cluster& cluster) {
 }  // namespace
 
 void Lineage::see(const Cluster& cluster, BootTime now) {
-    if (incarnation_ != 0 && cluster.incarnation != incarnation_) see_another_store(cluster, now);
+    if (incarnation_ != 0 && cluster.incarnation != incarnation_) {
+        doubt_everybody(now);
+        left_over_until_ = cluster.revision;
+    }
     incarnation_ = cluster.incarnation;
     see_leadership(cluster, now);
     // Somebody has taken the lock in this store, even if the key is gone again.
@@ -66,7 +69,7 @@ Timeline Lineage::timeline_in_doubt(std::string_view me) const {
     return Timeline{number(newest_timeline_) + unknown_max + hash % apart};
 }
 
-void Lineage::see_another_store(const Cluster& cluster, BootTime now) {
+void Lineage::doubt_everybody(BootTime now) {
     // Without a name, too: an agent that was started anew does not even know whom it would have to ask.
     if (!last_.name.empty() || elsewhere_.empty()) {
         std::erase_if(elsewhere_, [&](const LastLeader& before) { return before.name == last_.name; });
@@ -84,10 +87,12 @@ void Lineage::see_another_store(const Cluster& cluster, BootTime now) {
     }
     last_ = {};
     unlocked_ = had_record_ = false;
-    left_over_until_ = cluster.revision;
 }
 
 void Lineage::see_leadership(const Cluster& cluster, BootTime now) {
+    // All keys were deleted: whoever may have led between two of our views has left no trace.
+    const bool wiped = had_record_ && number(cluster.leadership_modified) == 0 && !cluster.leader;
+    if (wiped && unlocked_) doubt_everybody(now);
     if (cluster.leader) {
         if (last_.name != cluster.leader->name || last_.epoch != cluster.leader->created) last_ = {};
         if (last_.lease != cluster.leader->lease) last_.told.reset();
@@ -111,11 +116,10 @@ void Lineage::see_leadership(const Cluster& cluster, BootTime now) {
         last_ = from_records(cluster);
         last_.unlocked_since = since;
     }
-    // All keys were deleted: whoever may have led between two of our views has left no trace. Only time can tell.
-    const bool wiped = had_record_ && number(cluster.leadership_modified) == 0;
-    if (wiped && !cluster.leader) {
+    if (wiped) {  // only time can tell
         last_.vanished_alone = true;
         last_.unlocked_since = now;
+        for (LastLeader& before : elsewhere_) before.unlocked_since = now;
     }
     had_record_ = number(cluster.leadership_modified) != 0;
     // What the last leader published may arrive after the key was taken, and once more when it is given back.

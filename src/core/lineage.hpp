@@ -45,11 +45,11 @@ public:
     // The last leadership; meaningful while nobody leads.
     const LastLeader& last() const { return last_; }
 
-    // Who may lead by the word of a store that is no more (lost and made anew, or put back to an older state): the last
-    // leader known from it (without a name, if nobody was), and every other member, for one may have followed before
-    // the end without our seeing it. Each is in force until it is known to have ended, whatever the present store
-    // tells; none once somebody has taken the lock in this one. Their unlocked_since: when the store was found to be
-    // another one.
+    // Who may lead by the word of a store that is no more (lost and made anew, put back to an older state, or emptied
+    // by hand while nobody led): the last leader known from it (without a name, if nobody was), and every other member,
+    // for one may have followed before the end without our seeing it. Each is in force until it is known to have ended,
+    // whatever the present store tells; none once somebody has taken the lock in this one. Their unlocked_since: when
+    // the store was found to be another one, or empty.
     const std::vector<LastLeader>& elsewhere() const { return elsewhere_; }
     // Whether somebody may have led, and begun a timeline, of which we know nothing.
     bool may_have_missed() const { return !elsewhere_.empty() || last_.name.empty(); }
@@ -66,7 +66,7 @@ public:
     Timeline newest_timeline() const { return newest_timeline_; }
 
 private:
-    void see_another_store(const Cluster& cluster, BootTime now);
+    void doubt_everybody(BootTime now);
     void see_leadership(const Cluster& cluster, BootTime now);
 
     LastLeader last_;

@@ -110,6 +110,19 @@ TEST(Lineage, ALeadershipThatADeletionOfAllKeysHidesIsNotOverlooked) {
     EXPECT_EQ(weigh(weighed)->kind(), Evidence::Kind::waited);
 }
 
+// n1 gave the lock back, somebody took it, and then all keys were deleted.
+TEST(Lineage, AReleaseDoesNotOutliveADeletionOfAllKeys) {
+    Lineage lineage;
+    Cluster cluster;
+    cluster.last_leadership = Leadership{"n1", Leadership::Fence::released, Revision{10}, LeaseId{7}, Revision{11}};
+    cluster.leadership_modified = Revision{11};
+    lineage.see(cluster, BootTime{1s});
+    EXPECT_EQ(weigh(input(lineage, BootTime{1s}))->kind(), Evidence::Kind::released);
+    lineage.see(Cluster{}, BootTime{9s});
+    EXPECT_FALSE(weigh(input(lineage, BootTime{38s})));
+    EXPECT_EQ(weigh(input(lineage, BootTime{39s}))->kind(), Evidence::Kind::waited);
+}
+
 TEST(Lineage, AnotherKindOfMemberThatLedAfterUsIsNotOverlooked) {
     Lineage lineage;
     Cluster cluster;
