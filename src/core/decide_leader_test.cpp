@@ -147,6 +147,16 @@ TEST(Decide, TheLeader) {
     check(leader, rows);
 }
 
+// The crashed server's last record ends there; n2 has the WAL up to 9000.
+void last_record_and_answer(Case& c, Lsn end) {
+    c.s.memory.crash_end = end;
+    c.s.findings = Findings{{answer("n2", 9000)}, {}};
+}
+void recovers_since(Case& c, Duration time) {
+    c.s.activity = Activity::start_primary;
+    c.s.memory.crashed_at = now - time;
+}
+
 TEST(Decide, TheLeadersServerIsDown) {
     const auto crashed = [] {
         Case c = leader();
@@ -171,70 +181,53 @@ TEST(Decide, TheLeadersServerIsDown) {
         {"timeout 0: one has it all",
          [](Case& c) {
              c.s.settings.primary_start_timeout = 0s;
-             c.s.memory.crash_end = Lsn{9000};
-             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+             last_record_and_answer(c, Lsn{9000});
          },
          Reason::crash_handover, Kind::release_lock},
         {"timeout 0: nobody has it all",
          [](Case& c) {
              c.s.settings.primary_start_timeout = 0s;
-             c.s.memory.crash_end = Lsn{9001};
-             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+             last_record_and_answer(c, Lsn{9001});
          },
          Reason::restarting_after_failure, Kind::start_primary},
         {"recovery within the timeout", [](Case& c) { c.s.activity = Activity::start_primary; },
          Reason::action_in_progress},
         {"recovery over the timeout, one has it all",
          [](Case& c) {
-             c.s.activity = Activity::start_primary;
-             c.s.memory.crashed_at = now - 301s;
-             c.s.memory.crash_end = Lsn{9000};
-             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+             recovers_since(c, 301s);
+             last_record_and_answer(c, Lsn{9000});
          },
          Reason::crash_handover, Kind::cancel_activity},
-        {"recovery over the timeout: first the last record",
-         [](Case& c) {
-             c.s.activity = Activity::start_primary;
-             c.s.memory.crashed_at = now - 301s;
-         },
+        {"recovery over the timeout: first the last record", [](Case& c) { recovers_since(c, 301s); },
          Reason::investigating, Kind::crash_end},
         {"recovery over the timeout, nobody has it all",
          [](Case& c) {
-             c.s.activity = Activity::start_primary;
-             c.s.memory.crashed_at = now - 301s;
-             c.s.memory.crash_end = Lsn{9001};
-             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+             recovers_since(c, 301s);
+             last_record_and_answer(c, Lsn{9001});
          },
          Reason::action_in_progress},
         {"recovery over twice the timeout, and nobody will ever have it all",
          [](Case& c) {
-             c.s.activity = Activity::start_primary;
-             c.s.memory.crashed_at = now - 601s;
-             c.s.memory.crash_end = Lsn{9001};
-             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+             recovers_since(c, 601s);
+             last_record_and_answer(c, Lsn{9001});
          },
          Reason::crash_handover, Kind::cancel_activity},
         {"recovery over twice the timeout, the others lag too far behind",
          [](Case& c) {
-             c.s.activity = Activity::start_primary;
-             c.s.memory.crashed_at = now - 601s;
-             c.s.memory.crash_end = Lsn{9001 + (1 << 20)};
-             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+             recovers_since(c, 601s);
+             last_record_and_answer(c, Lsn{9001 + (1 << 20)});
          },
          Reason::action_in_progress},
         {"recovery over twice the timeout, and what the other has is of an ended timeline",
          [](Case& c) {
-             c.s.activity = Activity::start_primary;
-             c.s.memory.crashed_at = now - 601s;
-             c.s.memory.crash_end = Lsn{9001};
-             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+             recovers_since(c, 601s);
+             last_record_and_answer(c, Lsn{9001});
              c.s.findings->peers.front().timeline = Timeline{number(c.s.instance.timeline) - 1};
          },
          Reason::action_in_progress},
         {"recovery over the timeout, alone",
          [](Case& c) {
-             c.s.activity = Activity::start_primary;
-             c.s.memory.crashed_at = now - 301s;
+             recovers_since(c, 301s);
              std::erase_if(c.cluster.members, [](const auto& m) { return m.first != "n1"; });
          },
          Reason::action_in_progress},
@@ -250,15 +243,13 @@ TEST(Decide, TheLeadersServerIsDown) {
         {"the third crash in a row, one has it all",
          [](Case& c) {
              c.s.memory.crashes = 3;
-             c.s.memory.crash_end = Lsn{9000};
-             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+             last_record_and_answer(c, Lsn{9000});
          },
          Reason::crash_handover, Kind::release_lock},
         {"the third crash in a row, nobody has it all",
          [](Case& c) {
              c.s.memory.crashes = 3;
-             c.s.memory.crash_end = Lsn{9001};
-             c.s.findings = Findings{{answer("n2", 9000)}, {}};
+             last_record_and_answer(c, Lsn{9001});
          },
          Reason::restarting_after_failure, Kind::start_primary},
         {"the third time, but it was the fence that ended it",
