@@ -24,22 +24,24 @@ check: deps-test ## the quick part, while working
 	@tools/check_layout
 	@ctest --test-dir build/dev --output-on-failure --no-tests=error -j $(JOBS) -L unit
 
-sanitize: deps-test ## ASan+UBSan over all tests but the lab and the simulator, TSan over unit and cluster tests
+sanitize: deps-test ## ASan+UBSan over all tests; TSan over unit and cluster tests, simulator, and a short run of the lab
 	@$(MAKE) --no-print-directory build PRESET=asan
-	@ctest --test-dir build/asan --output-on-failure --no-tests=error -L 'unit|server|cluster'
+	@ctest --test-dir build/asan --output-on-failure --no-tests=error
 	@$(MAKE) --no-print-directory build PRESET=tsan
-	@ctest --test-dir build/tsan --output-on-failure --no-tests=error -L 'unit|cluster'
+	@ctest --test-dir build/tsan --output-on-failure --no-tests=error -L 'unit|cluster|simulation'
+	@CASTLE_BIN=$(CURDIR)/build/tsan/bin/pgcastle tests/lab/run --quick switchover postmaster_killed agent_frozen host_lost
 
 fuzz: deps-test ## each fuzzer of tests/fuzz for FUZZ_SECONDS (600), JOBS at a time; goes on from what it has reached
 	@$(MAKE) --no-print-directory build PRESET=$(PRESET)
 	@ls tests/fuzz/*_fuzz.cpp | sed 's,.*/,,; s,_fuzz.cpp,,' | \
 		xargs -P $(JOBS) -I NAME tests/fuzz/run $(BUILD) NAME $(or $(FUZZ_SECONDS),600)
 
-soak: deps-test ## many more simulated seeds than CI runs (SEED, SEEDS), then every fault of tests/lab (FAULTS, ROUNDS, TIMINGS)
+soak: deps-test ## many simulated seeds (SEED, SEEDS), every fault of tests/lab (FAULTS, ROUNDS, TIMINGS), memory (MINUTES)
 	@$(MAKE) --no-print-directory build PRESET=release
 	@build/release/bin/pgcastle simulate --seed $(or $(SEED),1) --seeds $(or $(SEEDS),200000)
 	@CASTLE_BIN=$(CURDIR)/build/release/bin/pgcastle tests/lab/run $(FAULTS) --rounds $(or $(ROUNDS),3) --time-limit 86400 \
 		$(addprefix --timing ,$(TIMINGS))
+	@CASTLE_BIN=$(CURDIR)/build/release/bin/pgcastle bench/memory --minutes $(or $(MINUTES),60)
 
 bench: deps-test ## ratios to the peers, measured in the same run
 	@$(MAKE) --no-print-directory build PRESET=release
