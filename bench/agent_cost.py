@@ -13,7 +13,8 @@ def pids_of(member):
     return pids | ({member.fence_pid()} if member.fence_pid() else set())
 
 
-def _memory(pids, key):
+def memory(pids, key):
+    """In MB, by the name that the kernel gives it."""
     total = 0
     for pid in pids:
         with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as file:
@@ -31,12 +32,14 @@ def _processor(pids):
 
 
 def at_rest(cluster, seconds):
-    """Resident and proportional memory in MB, and per cent of a processor, of the leader's agent."""
+    """Resident and proportional memory in MB, and per cent of a processor, of the leader's agent; and what
+    all agents together ask of the store, in requests a second."""
     pids = pids_of(cluster.wait_whole())
-    before, began = _processor(pids), time.monotonic()
+    before, asked, began = _processor(pids), cluster.etcd.requests(), time.monotonic()
     time.sleep(seconds)  # a measurement, not a wait
-    used = (_processor(pids) - before) / (time.monotonic() - began) * 100
-    return _memory(pids, "Rss"), _memory(pids, "Pss"), used
+    took = time.monotonic() - began
+    used, requests_made = _processor(pids) - before, cluster.etcd.requests() - asked
+    return memory(pids, "Rss"), memory(pids, "Pss"), used / took * 100, requests_made / took
 
 
 def requests(program, member, **options):

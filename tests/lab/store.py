@@ -98,6 +98,9 @@ class EtcdCluster:
     def json(self, key):
         return self._through_any(lambda member: member.json(key))
 
+    def requests(self):
+        return sum(member.requests() for member in self.members if member.runs)
+
     def put(self, key, value):
         self._through_any(lambda member: member.put(key, value))
 

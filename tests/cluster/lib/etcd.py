@@ -74,6 +74,12 @@ class Etcd:
                               check=False, timeout=10)
         return done.stdout if done.returncode == 0 else None
 
+    def requests(self):
+        """What it was asked since it began: calls, and messages of open streams (keep-alives, watches)."""
+        answer = rest.call(self.port, "GET", "/metrics", timeout=self.patience, address=self.host.address)
+        return sum(float(line.split()[-1]) for line in answer.text.splitlines()
+                   if line.startswith("grpc_server_msg_received_total"))
+
     def _range(self, key, end=None):
         """By the JSON gateway: tests look often, and etcdctl costs a process each time."""
         request = {"key": base64.b64encode(key.encode()).decode()}
