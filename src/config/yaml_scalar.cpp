@@ -68,7 +68,9 @@ boost::json::value as_integer(std::string_view text) {
         return consists_of(text, "01234567_") ? integer(without_underscores(text), 8, negative) : nullptr;
     if (consists_of(text, "0123456789_")) return integer(without_underscores(text), 10, negative);
     if (consists_of(text, "0123456789_:") && text.find(':') != text.npos) {
-        if (const auto value = sexagesimal(text)) return static_cast<std::int64_t>(negative ? -*value : *value);
+        constexpr double too_large = 0x1p63;
+        const auto value = sexagesimal(text);
+        if (value && *value < too_large) return static_cast<std::int64_t>(negative ? -*value : *value);
     }
     return nullptr;
 }
