@@ -88,6 +88,12 @@ class Trial:
         before = len(self.fresh.acks)
         eventually("a new client can write", lambda: len(self.fresh.acks) > before + 5, within or self.patience)
 
+    def wait_flowing_on(self, member, within=None):
+        """The client on that member's own host can write."""
+        writer = next(writer for writer in self.nodes if writer.name == member.name)
+        before = len(writer.acks)
+        eventually(f"{member.name} acknowledges", lambda: len(writer.acks) > before + 5, within or self.patience)
+
     def wait_demoted(self, within=None):
         eventually(f"{self.old.name} is no primary any more", lambda: self.old.is_primary() is not True,
                    within or self.patience)
