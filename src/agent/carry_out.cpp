@@ -173,7 +173,7 @@ Task<> Agent::drop_old_lock() {
     next_cycle_ = executor_.now() + Duration{removed ? 0 : 500};
 }
 
-Task<> Agent::take_lock(core::Evidence) {
+Task<> Agent::take_lock(core::Evidence evidence) {
     if (number(lease_.lease()) == 0) {
         const bool renewed = co_await lease_.renew_now(deadline());
         if (!renewed) co_return;
@@ -215,6 +215,7 @@ Task<> Agent::take_lock(core::Evidence) {
         co_return;
     }
     reserved_timeline_ = std::max(reserved_timeline_, timeline);  // before our view of the record is a new one
+    takes_over_ = evidence.kind() != core::Evidence::Kind::released;
     co_await claim(left_over ? left_over->created : *written, named);
     next_cycle_ = executor_.now();
 }

@@ -96,9 +96,10 @@ Task<> Agent::disarm_fence() {
 // Slots are moved and dropped at the pace of the heartbeat; one that somebody waits for is made at once.
 Task<> Agent::keep_slots(bool leader, bool heartbeat) {
     if (!settings_.use_slots) co_return;
-    const auto wanted = core::wanted_slots(*cluster_, settings_, slot_keeper(leader));
+    const core::SlotKeeper keeper = slot_keeper(leader);
+    const auto wanted = core::wanted_slots(*cluster_, settings_, keeper);
     auto steps = core::slot_steps(wanted, server_.view().slots, settings_, !settings_.pause && heartbeat);
-    if (!heartbeat)
+    if (!heartbeat && !keeper.redo.known())
         std::erase_if(steps, [&](const core::SlotStep& step) {
             return step.kind != core::SlotStep::Kind::create || server_.view().slots.contains(step.name);
         });
@@ -107,7 +108,10 @@ Task<> Agent::keep_slots(bool leader, bool heartbeat) {
 }
 
 core::SlotKeeper Agent::slot_keeper(bool leader) const {
-    return {.name = options_.name, .tags = core::read_tags(options_.tags), .leader = leader};
+    core::SlotKeeper keeper{.name = options_.name, .tags = core::read_tags(options_.tags), .leader = leader};
+    const core::Instance& instance = server_.view();
+    if (leader && takes_over_ && instance.running_standby() && instance.control) keeper.redo = instance.control->redo;
+    return keeper;
 }
 
 Task<> Agent::publish_leadership(Leadership::Fence fence) {

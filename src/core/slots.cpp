@@ -29,6 +29,7 @@ void add(SlotWishes& wishes, const std::string& name, SlotWish wish) {
     if (fresh) return;
     place->second.expected_active |= wish.expected_active;
     place->second.advance_to = std::min(place->second.advance_to, wish.advance_to);
+    place->second.from = std::min(place->second.from, wish.from);
 }
 
 bool is_left_alone(const Slot& slot, const Settings& settings) {
@@ -76,7 +77,7 @@ SlotWishes wanted_slots(const Cluster& cluster, const Settings& settings, const 
         const std::string& source = member.tags.replicatefrom;
         const bool from_me = source == me.name;
         const bool from_another = !source.empty() && !from_me && source != name && cluster.member(source);
-        SlotWish wish{.expected_active = me.leader ? !from_another : from_me, .advance_to = {}};
+        SlotWish wish{.expected_active = me.leader ? !from_another : from_me, .advance_to = {}, .from = me.redo};
         if (!wish.expected_active && !on_all) continue;
         if (!wish.expected_active && cluster.locked()) {
             wish.advance_to = published(slot);
@@ -89,7 +90,8 @@ SlotWishes wanted_slots(const Cluster& cluster, const Settings& settings, const 
         // Their members are gone: on the leader they stay where they are.
         for (const std::string& slot : cluster.status.retain_slots)
             if (slot != own && !wishes.contains(slot))
-                wishes[slot] = {.expected_active = me.leader, .advance_to = me.leader ? Lsn{} : published(slot)};
+                wishes[slot] = {
+                    .expected_active = me.leader, .advance_to = me.leader ? Lsn{} : published(slot), .from = me.redo};
     }
     if (may_lead) {
         for (const auto& [slot, permanent] : settings.permanent_slots)
@@ -120,6 +122,10 @@ std::vector<SlotStep> slot_steps(const SlotWishes& wanted, const std::map<std::s
             const bool may_go = !slot.active && !(slot.failover && !slot.physical);
             steps.push_back({may_go ? Kind::drop : Kind::blocked, name, {}, std::move(why)});
             if (may_go) steps.push_back({Kind::create, name, {}, {}});
+        } else if (!slot.active && wish.from.known() && slot.restart_lsn > wish.from &&
+                   !is_left_alone(slot, settings)) {
+            steps.push_back({Kind::drop, name, {}, "its member may need older WAL to be rewound"});
+            steps.push_back({Kind::create, name, {}, {}});
         } else if (!slot.active && !slot.holds_xmin && wish.advance_to > slot.restart_lsn) {
             steps.push_back({Kind::advance, name, wish.advance_to, {}});
         }

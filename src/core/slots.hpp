@@ -5,6 +5,11 @@
 // the leader: whoever takes over then has what the others still need. Where the slot's standby streams from somebody
 // else, the slot is moved along behind it, by what the leader and the member itself say of its progress.
 //
+// Whoever is promoted after a leader that did not hand over lets the slots of the others begin at its own last
+// restartpoint: one of them may have to be rewound, needs the WAL since the last checkpoint that both share, and cannot
+// be sure to find it at home (pg_rewind removes what its source does not have, if it is older than that checkpoint's
+// record).
+//
 // Permanent logical slots are left alone where they exist; nobody makes or copies them.
 #pragma once
 
@@ -21,6 +26,7 @@ namespace castle::core {
 struct SlotWish {
     bool expected_active = false;  // its standby should be streaming from here, or come back to here
     Lsn advance_to;                // how far it may be moved while nobody uses it; unknown: not at all
+    Lsn from{};                    // where it has to begin at the latest; unknown: wherever it is
     bool operator==(const SlotWish&) const = default;
 };
 using SlotWishes = std::map<std::string, SlotWish>;  // by name of the slot
@@ -29,6 +35,7 @@ struct SlotKeeper {
     std::string_view name;
     Tags tags;
     bool leader = false;
+    Lsn redo{};  // of the last restartpoint, if it is about to be promoted after somebody who did not hand over
 };
 SlotWishes wanted_slots(const Cluster& cluster, const Settings& settings, const SlotKeeper& me);
 

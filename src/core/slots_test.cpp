@@ -52,6 +52,31 @@ TEST_F(Slots, WhoeverCanLeadKeepsOneForEverybodyElse) {
     EXPECT_EQ(wanted("n3").at("n4"), (SlotWish{false, Lsn{900}}));
 }
 
+TEST_F(Slots, WhoeverTakesOverKeepsTheWalSinceItsLastRestartpoint) {
+    cluster.leader.reset();
+    cluster.members.erase("n4");
+    cluster.members.erase("n5");
+    cluster.members.erase("n1");
+    cluster.status.retain_slots = {"n1", "n3"};
+    settings.permanent_slots["theirs"] = {.kind = PermanentSlot::Kind::physical};
+    const auto slot = [](const char* name, std::uint64_t restart, bool active) {
+        return Slot{.name = name, .physical = true, .active = active, .restart_lsn = Lsn{restart}};
+    };
+    const std::map<std::string, Slot> found{
+        {"n1", slot("n1", 1000, false)}, {"n3", slot("n3", 700, false)}, {"theirs", slot("theirs", 1000, false)}};
+    const auto steps = [&](Lsn redo) {
+        const auto wishes = wanted_slots(cluster, settings, {.name = "n2", .tags = {}, .leader = true, .redo = redo});
+        std::vector<std::pair<Kind, std::string>> kinds;
+        for (const SlotStep& step : slot_steps(wishes, found, settings, false))
+            kinds.emplace_back(step.kind, step.name);
+        return kinds;
+    };
+    using Steps = std::vector<std::pair<Kind, std::string>>;
+    EXPECT_EQ(steps(Lsn{800}), (Steps{{Kind::drop, "n1"}, {Kind::create, "n1"}}));
+    EXPECT_EQ(steps(Lsn{1000}), Steps{});
+    EXPECT_EQ(steps({}), Steps{});
+}
+
 TEST_F(Slots, OthersKeepThemForTheirDirectClientsOnly) {
     EXPECT_EQ(names(wanted("n2", true)), Names{"n4"});
     EXPECT_TRUE(wanted("n3", true).empty());

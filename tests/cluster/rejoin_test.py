@@ -3,10 +3,11 @@
 import os
 import shutil
 import signal
+import threading
 
 from lib import processes
 from lib.case import ClusterCase, main
-from lib.divergence import Divergence
+from lib.divergence import Divergence, link_outside
 from lib.waiting import eventually
 
 
@@ -24,6 +25,58 @@ class Rejoin(Divergence, ClusterCase):
         self.assertIn(kept, (0, len(tail)), "all or nothing: never a mix of two histories")
         if leader is old:
             self.assertEqual(kept, len(tail))
+
+    @staticmethod
+    def checkpoint_across_segments(member):
+        """One whose record is in a later WAL segment than the place where its redo begins, as under any real load."""
+        done = threading.Event()
+
+        def checkpoint():
+            member.sql("CHECKPOINT")
+            done.set()
+
+        def across():
+            member.sql("UPDATE lab SET written_by = written_by || '.'")
+            done.clear()
+            thread = threading.Thread(target=checkpoint)
+            thread.start()
+            while not done.is_set():
+                Divergence.fill_segments(member, 1)
+            thread.join()
+            return member.value("SELECT pg_walfile_name(redo_lsn) <> pg_walfile_name(checkpoint_lsn) "
+                                "FROM pg_control_checkpoint()")
+        member.sql("INSERT INTO lab SELECT -1000000 - n, 'old' FROM generate_series(1, 50000) n ON CONFLICT DO NOTHING")
+        eventually("a checkpoint across WAL segments", across, within=60)
+
+    def test_an_old_primary_is_rewound_although_much_was_written_and_checkpointed_since(self):
+        # A rewound server replays from the redo of the last checkpoint that both have in common. pg_rewind takes away
+        # WAL of it that the new leader does not have any more: so it has to be kept there.
+        cluster = self.cluster
+        answer = cluster.wait_leader().api("PATCH", "/config", {"postgresql": {"parameters": {"wal_keep_size": "16MB"}}})
+        self.assertEqual(answer.status, 200)
+        for member in cluster:
+            eventually(f"{member.name} keeps little WAL",
+                       lambda m=member: m.value("SELECT current_setting('wal_keep_size')") == "16MB", within=30)
+
+        def fill_and_let_slots_follow(old):
+            self.checkpoint_across_segments(old)
+            self.fill_segments(old, 1)
+            position = old.value("SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint")
+            eventually("the leader has published its position",
+                       lambda: cluster.etcd.json(cluster.key("status"))["optime"] >= position, within=30)
+            marks = {member: member.log_mark() for member in cluster.replicas()}
+            for member, mark in marks.items():
+                eventually(f"two heartbeats of {member.name}",
+                           lambda m=member, since=mark: m.log_text(since).count("Lock owner:") >= 2, within=30)
+
+        old, tail = self.diverge(since_checkpoint=fill_and_let_slots_follow)
+        same_directory = link_outside(old)
+        new = cluster.wait_leader(within=cluster.timing["ttl"] + 30, other_than=old)
+        self.fill_segments(new, 8)
+        new.sql("CHECKPOINT")
+        old.start()
+        self.expect_rejoined_without(tail, new)
+        self.assertTrue(same_directory(), "the data directory is another one: it was copied, not rewound")
 
     def test_a_crashed_and_diverged_primary_goes_on_after_its_rewind_was_interrupted(self):
         cluster = self.cluster

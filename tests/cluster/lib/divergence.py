@@ -31,13 +31,16 @@ def power_off(member):
 class Divergence:
     """To be joined with a ClusterCase."""
 
-    def diverge(self):
-        """Makes the leader acknowledge rows that no standby receives, and cuts its power. Returns it and the rows."""
+    def diverge(self, since_checkpoint=lambda old: None):
+        """Makes the leader acknowledge rows that no standby receives, and cuts its power. Returns it and the rows.
+        `since_checkpoint` is done before, and received by all."""
         cluster = self.cluster
         old = cluster.wait_whole()
         old.sql(TABLE)
         cluster.wait_caught_up()
         old.sql("CHECKPOINT")
+        since_checkpoint(old)
+        cluster.wait_caught_up()
         for (sender,) in old.sql("SELECT pid FROM pg_stat_replication"):
             processes.send(sender, signal.SIGSTOP)
         tail = [row[0] for row in old.sql(
@@ -45,6 +48,12 @@ class Divergence:
             "RETURNING id")]
         power_off(old)
         return old, tail
+
+    @staticmethod
+    def fill_segments(member, count):
+        for _ in range(count):
+            member.sql("SELECT pg_logical_emit_message(false, 'lab', 'filling')")
+            member.sql("SELECT pg_switch_wal()")
 
     def expect_rejoined_without(self, tail, new):
         self.assertEqual(self.cluster.wait_whole(within=120), new)
