@@ -190,7 +190,7 @@ private:
     core::SlotRetention slot_retention_;
     std::optional<bool> checkpoint_after_promote_;
     std::string callback_role_;
-    bool takes_over_ = false;              // from a leader that did not hand over
+    bool takes_over_ = true;               // from a leader that may not have handed over
     Timeline reserved_timeline_{};         // the number that our promotion takes at least
     std::optional<BootTime> alone_since_;  // no other member has a key
     std::optional<core::ScheduledRestart> scheduled_restart_;

@@ -206,6 +206,7 @@ Task<> Agent::take_lock(core::Evidence evidence) {
                                           .life = lease_.life()}),
          .expect = {number(record) != 0 ? Expect::modified_at(record) : Expect::absent()}}};
     if (cluster_->failover) writes.push_back({.key = "failover", .value = "{}"});
+    takes_over_ = evidence.kind() != core::Evidence::Kind::released;  // before the write: its answer may be lost
     auto written = co_await store_.write(std::move(writes), deadline());
     doubt_ = true;
     if (!written) {
@@ -215,7 +216,6 @@ Task<> Agent::take_lock(core::Evidence evidence) {
         co_return;
     }
     reserved_timeline_ = std::max(reserved_timeline_, timeline);  // before our view of the record is a new one
-    takes_over_ = evidence.kind() != core::Evidence::Kind::released;
     co_await claim(left_over ? left_over->created : *written, named);
     next_cycle_ = executor_.now();
 }
