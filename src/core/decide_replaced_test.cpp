@@ -4,6 +4,12 @@
 namespace castle::core {
 namespace {
 
+void look_from_standby(Case& c) {
+    c.s.me = "n2";
+    c.s.instance.in_recovery = true;
+    c.s.leader_until = {};
+}
+
 TEST(Decide, AStoreThatHasBeenReplaced) {
     // n1 leads, and another store confirmed that until 10 s from now; this one is empty.
     const auto replaced = [] {
@@ -27,23 +33,13 @@ TEST(Decide, AStoreThatHasBeenReplaced) {
         {"... by a standby, too",
          [](Case& c) {
              c.cluster.initialize.reset();
-             c.s.instance.in_recovery = true;
-             c.s.me = "n2";
-             c.s.leader_until = {};
+             look_from_standby(c);
          },
          Reason::racing, Kind::write_initialize},
-        {"a standby asks",
-         [](Case& c) {
-             c.s.instance.in_recovery = true;
-             c.s.me = "n2";
-             c.s.leader_until = {};
-         },
-         Reason::investigating, Kind::investigate},
+        {"a standby asks", [](Case& c) { look_from_standby(c); }, Reason::investigating, Kind::investigate},
         {"... and waits",
          [](Case& c) {
-             c.s.instance.in_recovery = true;
-             c.s.me = "n2";
-             c.s.leader_until = {};
+             look_from_standby(c);
              c.s.findings.emplace();
          },
          Reason::waiting_for_evidence},

@@ -18,6 +18,14 @@ protected:
         if (std::getenv("SIM_TRACE")) options.print = stderr;
         return options;
     }
+    // Another leads while `old` is away, and it comes back as a standby.
+    static void expect_replaced(Sim& sim, Node& old, Duration away, void (Sim::*comes_back)(Node&)) {
+        sim.run(away);
+        EXPECT_NE(&sim.leader(), &old);
+        (sim.*comes_back)(old);
+        sim.expect_healthy_within(60s);
+        sim.expect_never_two_primaries();
+    }
 };
 
 TEST_F(Simulation, ThreeMembersComeUpFromEmptyDirectories) {
@@ -138,11 +146,7 @@ TEST_F(Simulation, AHostThatWokeUpKillsItsServerFirst) {
     sim.expect_healthy_within(60s);
     Node& old = sim.leader();
     sim.suspend_host(old);
-    sim.run(60s);
-    EXPECT_NE(&sim.leader(), &old);
-    sim.resume_host(old);
-    sim.expect_healthy_within(60s);
-    sim.expect_never_two_primaries();
+    expect_replaced(sim, old, 60s, &Sim::resume_host);
 }
 
 // A deadline counted by a long lease must not outlive the leader key under a short one.
@@ -156,11 +160,7 @@ TEST_F(Simulation, AShorterTtlIsSafeWhileThePrimaryIsCutOff) {
     sim.run(1s);
     Node& old = sim.leader();
     sim.isolate(old);
-    sim.run(60s);
-    EXPECT_NE(&sim.leader(), &old);
-    sim.rejoin(old);
-    sim.expect_healthy_within(60s);
-    sim.expect_never_two_primaries();
+    expect_replaced(sim, old, 60s, &Sim::rejoin);
 }
 
 // The member that is promoted has never seen the timeline that the last leader began and died with.
@@ -263,11 +263,7 @@ TEST_F(Simulation, AStoreReplacedWhileThePrimaryIsCutOffWaitsForItsDeadline) {
     Node& old = sim.leader();
     sim.isolate(old);
     sim.store().replace();
-    sim.run(90s);
-    EXPECT_NE(&sim.leader(), &old);
-    sim.rejoin(old);
-    sim.expect_healthy_within(60s);
-    sim.expect_never_two_primaries();
+    expect_replaced(sim, old, 90s, &Sim::rejoin);
 }
 
 // The backup says that somebody else leads, and that one is alive and holds the very lease.
@@ -298,11 +294,7 @@ TEST_F(Simulation, ALeaseRevokedByHandIsNoLapse) {
     Node& old = sim.leader();
     sim.freeze(old);
     sim.store().revoke(sim.store().key("leader")->lease);
-    sim.run(90s);
-    EXPECT_NE(&sim.leader(), &old);
-    sim.thaw(old);
-    sim.expect_healthy_within(60s);
-    sim.expect_never_two_primaries();
+    expect_replaced(sim, old, 90s, &Sim::thaw);
 }
 
 }  // namespace
