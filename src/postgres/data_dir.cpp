@@ -92,9 +92,8 @@ void read_history(const std::string& data_dir, Timeline known, DataDirState& sta
     const auto timeline =
         std::max({number(known), number(state.control->timeline), number(state.control->min_recovery_timeline)});
     if (timeline < 2) return;
-    char name[32];
-    std::snprintf(name, sizeof name, "/pg_wal/%08X.history", timeline);
-    if (const auto content = read_file(data_dir + name)) state.history = parse_history(*content);
+    if (const auto content = read_file(history_file(data_dir, Timeline{timeline})))
+        state.history = parse_history(*content);
 }
 
 // pg_basebackup has the control file sent last, and renames the manifest when all is on disk.
@@ -139,6 +138,12 @@ std::vector<pid_t> orphans_of(const std::string& data_dir, pid_t postmaster) {
         if (pid != postmaster && is_postmaster(pid, data_dir)) found.push_back(pid);
     }
     return found;
+}
+
+std::string history_file(const std::string& data_dir, Timeline timeline) {
+    char name[32];
+    std::snprintf(name, sizeof name, "/pg_wal/%08X.history", number(timeline));
+    return data_dir + name;
 }
 
 std::vector<std::pair<Timeline, Lsn>> parse_history(std::string_view content) {

@@ -53,6 +53,7 @@ struct DataDirState {
 // `timeline`: the latest that is known from elsewhere; its history is read, if it is later than the control file's.
 DataDirState read_data_dir(const std::string& data_dir, Timeline timeline = {});
 
+std::string history_file(const std::string& data_dir, Timeline timeline);
 // "1\t0/3000000\treason" lines: ended timelines and where they ended.
 std::vector<std::pair<Timeline, Lsn>> parse_history(std::string_view content);
 

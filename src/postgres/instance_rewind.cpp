@@ -161,7 +161,11 @@ Task<Status> Instance::rewind(core::Upstream source, CancelToken cancel) {
     CASTLE_CO_CHECK(co_await ensure_checkpointed(site_.loop, std::move(params), site_.in(source_patience)));
 
     RewindMark mark(rewind_mark(site_.options.data_dir), rewinding_);
-    const bool clean = files.control->state == State::shut_down || files.control->state == State::shut_down_in_recovery;
+    // Before PostgreSQL 16 pg_rewind takes the timeline of the last checkpoint for the one that the server is on.
+    // Recovery ends with a checkpoint.
+    const bool clean =
+        files.control->state == State::shut_down || (files.control->state == State::shut_down_in_recovery &&
+                                                     files.control->min_recovery_timeline <= files.control->timeline);
     if (!clean) {
         auto recovered = co_await recover_in_single_user_mode(site_, wanted(), writer_, cancel);
         co_await process_.refresh(site_.in(10s));

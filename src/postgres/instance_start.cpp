@@ -7,6 +7,7 @@
 #include "postgres/aside.hpp"
 #include "postgres/files.hpp"
 #include "postgres/instance.hpp"
+#include "postgres/timelines.hpp"
 
 namespace castle::postgres {
 namespace {
@@ -16,22 +17,10 @@ using core::ProcessState;
 using namespace std::chrono_literals;
 
 constexpr Duration query_patience = 3s;
+constexpr Duration history_patience = 10s;
 constexpr Duration before_stop_limit = 60s;
 // What a server gets that is stopped because its start was given up.
 constexpr Duration give_up_patience = 10s;
-
-// PostgreSQL takes the first number for which it finds no history file. Files that name no parent keep numbers free: a
-// standby never follows them, and standbys that ask for them later get them.
-Status reserve_timelines(const std::string& pg_wal, Timeline from, Timeline at_least, const Owner& owner) {
-    for (std::uint32_t tli = number(from) + 1; tli < number(at_least); ++tli) {
-        char name[32];
-        std::snprintf(name, sizeof name, "/%08X.history", tli);
-        if (file_exists(pg_wal + name)) continue;
-        CASTLE_CHECK(write_file(pg_wal + name, "# begun by another member; not part of the history of this server\n",
-                                0600, owner));
-    }
-    return Done{};
-}
 
 }  // namespace
 
@@ -56,6 +45,10 @@ Task<Status> Instance::start(WantedConfig wanted, CancelToken cancel) {
     if (cancel.cancelled()) co_return Error{Errc::cancelled, "the start was given up"};
 
     CASTLE_CO_TRY(const std::string program, site_.programs.path("postgres"));
+    if (wanted.following.standby && files.control) {
+        auto forgotten = co_await forget_unbegun_timelines(site_, *files.control, site_.in(history_patience));
+        if (!forgotten) site_.warn("look for timelines that were never begun: " + forgotten.error().message);
+    }
     wanted.control = files.control;
     wanted.signals = WantedConfig::Signals::set;
     CASTLE_CO_TRY(const WrittenConfig written, co_await writer_.write(wanted));
@@ -159,9 +152,9 @@ Task<Status> Instance::promote(Timeline at_least, CancelToken cancel) {
     const auto& control = process_.files().control;
     if (control && control->state != wire::ControlData::State::in_production) {
         const std::string trigger = site_.options.data_dir + "/promote";
-        auto job = [trigger, pg_wal = site_.options.data_dir + "/pg_wal", mine = view_.timeline, at_least,
+        auto job = [trigger, data_dir = site_.options.data_dir, mine = view_.timeline, at_least,
                     owner = site_.owner()]() -> Status {
-            CASTLE_CHECK(reserve_timelines(pg_wal, mine, at_least, owner));
+            CASTLE_CHECK(reserve_timelines(data_dir, mine, at_least, owner));
             return write_file(trigger, "", 0600, owner);
         };
         CASTLE_CO_CHECK(co_await site_.loop.on_worker(std::move(job), site_.in(10s)));

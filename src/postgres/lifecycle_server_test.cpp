@@ -4,6 +4,7 @@
 #include "core/cluster.hpp"
 #include "postgres/files.hpp"
 #include "postgres/test_server.hpp"
+#include "postgres/timelines.hpp"
 
 namespace castle::postgres {
 namespace {
@@ -90,6 +91,66 @@ TEST(Lifecycle, PrimaryStandbyPromoteAndRewind) {
     EXPECT_EQ(*verdict, Divergence::none);
     ASSERT_OK(world.run(two.instance->start_standby(one.address(), {})));
     EXPECT_TRUE(two.eventually([&] { return two.view().streaming && two.view().timeline == Timeline{7}; }));
+    if (HasFailure()) std::cerr << world.journal.all;
+}
+
+// What a promotion has written when it is cut short, step by step: the server is a standby like any other afterwards.
+TEST(Lifecycle, APromotionThatWasCutShortIsForgottenOrRewound) {
+    World world;
+    Node one(world, "one"), two(world, "two");
+    ASSERT_OK(one.open());
+    ASSERT_OK(world.run(one.instance->bootstrap({})));
+    ASSERT_EQ(one.sql("CREATE TABLE t (i int)"), "");
+    ASSERT_OK(one.keep_slots({"two"}));
+    ASSERT_OK(two.open());
+    ASSERT_OK(world.run(two.instance->clone(one.address(), {})));
+    const std::string& data = two.options.data_dir;
+    const Owner owner = *find_owner(data);
+    const auto start_and_stop_in_step = [&] {
+        ASSERT_OK(world.run(two.instance->start_standby(one.address(), {})));
+        ASSERT_EQ(one.sql("INSERT INTO t VALUES (1)"), "");
+        one.look();
+        ASSERT_TRUE(two.eventually([&] { return two.view().streaming && two.view().replayed == one.view().flushed; }))
+            << world.journal.all;
+        ASSERT_OK(two.stop(StopMode::immediate));
+    };
+    start_and_stop_in_step();
+
+    // It had kept numbers free.
+    ASSERT_OK(reserve_timelines(data, Timeline{1}, Timeline{4}, owner));
+    start_and_stop_in_step();
+
+    // It had written its history and copied what its segment begins with.
+    ASSERT_OK(reserve_timelines(data, Timeline{1}, Timeline{3}, owner));
+    const std::string end = two.view().replayed.text();
+    const std::string segment = one.sql("SELECT pg_walfile_name('" + end + "')").substr(8);
+    ASSERT_OK(
+        write_file(history_file(data, Timeline{3}), "1\t" + end + "\tno recovery target specified\n", 0600, owner));
+    auto begun = read_file(data + "/pg_wal/00000001" + segment, 1 << 30);
+    ASSERT_OK(begun);
+    const auto used = static_cast<std::size_t>(two.view().replayed.offset() % begun->size());
+    begun->replace(used, begun->npos, begun->size() - used, '\0');
+    ASSERT_OK(write_file(data + "/pg_wal/00000003" + segment, *begun, 0600, owner));
+    start_and_stop_in_step();
+
+    // It had written its first record, but no checkpoint, and not yet to the control file that it was primary.
+    ASSERT_OK(world.run(two.instance->start_standby(one.address(), {})));
+    const pid_t checkpointer =
+        std::stoi(two.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"));
+    ASSERT_EQ(::kill(checkpointer, SIGSTOP), 0);
+    const auto control = read_file(data + "/global/pg_control");
+    ASSERT_OK(control);
+    ASSERT_OK(world.run(two.instance->promote(Timeline{5}, {})));
+    ASSERT_EQ(::kill(checkpointer, SIGKILL), 0);
+    ASSERT_TRUE(two.eventually([&] { return two.view().process == ProcessState::stopped; }));
+    ASSERT_OK(write_file(data + "/global/pg_control", *control, 0600, owner));
+    ASSERT_OK(world.run(two.instance->start_standby(one.address(), {})));
+    const auto verdict = world.run(two.instance->compare(one.address(), world.in(10s)));
+    ASSERT_OK(verdict);
+    EXPECT_EQ(*verdict, Divergence::diverged);
+    ASSERT_OK(two.stop());
+    ASSERT_OK(world.run(two.instance->rewind(one.address(), {})));
+    start_and_stop_in_step();
     if (HasFailure()) std::cerr << world.journal.all;
 }
 

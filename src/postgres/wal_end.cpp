@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "postgres/files.hpp"
 #include "postgres/wal_record.hpp"
 
 namespace castle::postgres {
@@ -47,6 +48,20 @@ Task<Result<Lsn>> record_end(const Site& site, Timeline timeline, Lsn start, std
 Task<Result<Lsn>> wal_end(const Site& site, Timeline timeline, Lsn from, std::uint64_t segment, BootTime deadline) {
     CASTLE_CO_TRY(const Dump records, co_await dump(site, timeline, from, false, deadline));
     co_return records.last ? end_of_record(records.last->start, records.last->length, segment) : from;
+}
+
+Task<Result<bool>> has_record(const Site& site, Timeline timeline, Lsn start, std::uint64_t segment,
+                              BootTime deadline) {
+    const std::uint64_t index = start.offset() / segment, per_name = 0x1'0000'0000 / segment;
+    char name[64];
+    std::snprintf(name, sizeof name, "/pg_wal/%08X%08X%08X", number(timeline),
+                  static_cast<std::uint32_t>(index / per_name), static_cast<std::uint32_t>(index % per_name));
+    // For pg_waldump a segment that is not there would be an error.
+    auto look = [path = site.options.data_dir + name] { return Result<bool>(file_exists(path)); };
+    CASTLE_CO_TRY(const bool segment_exists, co_await site.loop.on_worker(std::move(look), deadline));
+    if (!segment_exists) co_return false;
+    CASTLE_CO_TRY(const Dump records, co_await dump(site, timeline, start, true, deadline));
+    co_return records.first.has_value();
 }
 
 }  // namespace castle::postgres
