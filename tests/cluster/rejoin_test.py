@@ -52,7 +52,9 @@ class Rejoin(Divergence, ClusterCase):
         # A rewound server replays from the redo of the last checkpoint that both have in common. pg_rewind takes away
         # WAL of it that the new leader does not have any more: so it has to be kept there.
         cluster = self.cluster
-        answer = cluster.wait_leader().api("PATCH", "/config", {"postgresql": {"parameters": {"wal_keep_size": "16MB"}}})
+        answer = cluster.wait_leader().api("PATCH", "/config", {
+            "maximum_lag_on_failover": 64 << 20,  # a vacuum of all that is written here may come in the wrong moment
+            "postgresql": {"parameters": {"wal_keep_size": "16MB"}}})
         self.assertEqual(answer.status, 200)
         for member in cluster:
             eventually(f"{member.name} keeps little WAL",
