@@ -44,11 +44,12 @@ public:
         const std::string client = "http://127.0.0.1:" + std::to_string(port_);
         const std::string peer = "http://127.0.0.1:" + std::to_string(free_port());
         auto started = io::run_to_end(
-            loop_, io::Process::start(
-                       loop_, {.argv = {"etcd", "--data-dir", dir_ + "/data", "--listen-client-urls", client,
-                                        "--advertise-client-urls", client, "--listen-peer-urls", peer,
-                                        "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer},
-                               .output_file = dir_ + "/log"}));
+            loop_,
+            io::Process::start(
+                loop_, {.argv = {"etcd", "--unsafe-no-fsync", "--data-dir", dir_ + "/data", "--listen-client-urls",
+                                 client, "--advertise-client-urls", client, "--listen-peer-urls", peer,
+                                 "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer},
+                        .output_file = dir_ + "/log"}));
         EXPECT_TRUE(started) << (started ? "" : started.error().message);
         if (started) process_ = std::move(*started);
         config::MachineProbe probe;

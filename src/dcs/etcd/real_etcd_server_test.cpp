@@ -170,7 +170,7 @@ void RealEtcd::start(int number, const std::string& argument) {
                                           cluster,    "--initial-cluster-state",
                                           "new",      "--heartbeat-interval",
                                           "50",       "--election-timeout",
-                                          "500"};
+                                          "500",      "--unsafe-no-fsync"};
     if (options_.tls)
         for (const std::string part : {"--client-cert-auth", "--trusted-ca-file", "ca.crt", "--cert-file", "server.crt",
                                        "--key-file", "server.key"})
