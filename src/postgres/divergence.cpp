@@ -1,5 +1,7 @@
 #include "postgres/divergence.hpp"
 
+#include <algorithm>
+
 namespace castle::postgres {
 
 using Divergence = ports::Server::Divergence;
@@ -7,6 +9,11 @@ using Divergence = ports::Server::Divergence;
 Divergence judge_divergence(const LocalEnd& local, const PrimaryEnd& primary) {
     if (number(local.timeline) == 0 || number(primary.timeline) == 0) return Divergence::unknown;
     if (local.timeline > primary.timeline) return Divergence::diverged;
+    for (const Timeline announced : local.announced) {
+        const bool ended = std::any_of(primary.history.begin(), primary.history.end(),
+                                       [&](const auto& each) { return each.first == announced; });
+        if (announced != primary.timeline && !ended) return Divergence::diverged;
+    }
     if (local.timeline == primary.timeline) {
         // Nobody is sent what its primary has not flushed. It has lost some of that, by a disk that lied or an old
         // snapshot, and writes something else in its place.

@@ -16,6 +16,7 @@ struct LocalEnd {
     Lsn lsn;  // replayed or received, or of the last checkpoint if it was a primary
     bool was_primary = false;
     std::optional<Lsn> shutdown_checkpoint_end;  // of a cleanly shut down primary
+    std::vector<Timeline> announced{};           // later timelines, one of which a standby has decided to follow
 };
 
 // What the primary said, asked after LocalEnd was read: it only ever moves on, so what it lacks then it never had.

@@ -9,6 +9,7 @@
 #include "postgres/files.hpp"
 #include "postgres/instance.hpp"
 #include "postgres/single_user.hpp"
+#include "postgres/timelines.hpp"
 #include "postgres/wal_end.hpp"
 
 namespace castle::postgres {
@@ -90,6 +91,17 @@ Task<Result<ports::Server::Divergence>> Instance::compare(core::Upstream source,
         auto own = co_await ask_walsender(site_.loop, local_params(site_.options.replication, site_.options.name),
                                           Timeline{0xFFFFFFFF}, deadline);
         local = {own ? own->timeline : view_.timeline, view_.position(), !view_.in_recovery, {}};
+        // It got the history of a promotion that came to nothing, and waits for WAL of that timeline until it is
+        // started again.
+        if (view_.in_recovery && !view_.streaming) {
+            auto find = [data_dir = site_.options.data_dir, known = local.timeline] {
+                return later_timelines(data_dir, known);
+            };
+            CASTLE_CO_TRY(const std::vector<LaterTimeline> later,
+                          co_await site_.loop.on_worker(std::move(find), deadline));
+            for (const LaterTimeline& each : later)
+                if (each.begins.known()) local.announced.push_back(each.timeline);
+        }
     } else if (process_.pid() != 0) {
         co_return Divergence::unknown;
     } else if (control.state == State::shut_down) {

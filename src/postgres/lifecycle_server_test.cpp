@@ -151,6 +151,22 @@ TEST(Lifecycle, APromotionThatWasCutShortIsForgottenOrRewound) {
     ASSERT_OK(two.stop());
     ASSERT_OK(world.run(two.instance->rewind(one.address(), {})));
     start_and_stop_in_step();
+
+    // Another member's was cut short, and its history had been sent to a standby that runs.
+    ASSERT_OK(world.run(two.instance->start_standby(one.address(), {})));
+    ASSERT_TRUE(two.eventually([&] { return two.view().streaming; }));
+    const Timeline here = two.view().timeline, nobodys{number(here) + 1};
+    ASSERT_OK(write_file(history_file(data, nobodys),
+                         std::to_string(number(here)) + "\t" + two.view().replayed.text() + "\tcut short\n", 0600,
+                         owner));
+    ASSERT_OK(one.stop());
+    ASSERT_OK(world.run(one.instance->start_primary({})));
+    ASSERT_TRUE(two.eventually([&] {
+        const auto seen = world.run(two.instance->compare(one.address(), world.in(10s)));
+        return seen && *seen == Divergence::diverged;
+    }));
+    ASSERT_OK(two.stop());
+    start_and_stop_in_step();
     if (HasFailure()) std::cerr << world.journal.all;
 }
 

@@ -77,6 +77,15 @@ TEST(Divergence, EachRule) {
         {"all of its WAL was taken over", {Timeline{1}, Lsn{900}, true, Lsn{1000}}, Timeline{3}, Divergence::none},
         {"all but some", {Timeline{1}, Lsn{900}, true, Lsn{1008}}, Timeline{3}, Divergence::diverged},
         {"checkpoint behind the switch", {Timeline{1}, Lsn{1000}, true, Lsn{1100}}, Timeline{3}, Divergence::diverged},
+        {"it waits for a timeline of the primary's",
+         {Timeline{1}, Lsn{999}, false, {}, {Timeline{3}, Timeline{2}}},
+         Timeline{3},
+         Divergence::none},
+        {"... for one that came to nothing",
+         {Timeline{2}, Lsn{1999}, false, {}, {Timeline{4}, Timeline{3}}},
+         Timeline{4},
+         Divergence::diverged},
+        {"... for a later one", {Timeline{3}, Lsn{9000}, false, {}, {Timeline{4}}}, Timeline{3}, Divergence::diverged},
         {"unknown", {Timeline{0}, Lsn{1}, false, {}}, Timeline{3}, Divergence::unknown},
     };
     for (const Row& row : rows) {

@@ -1,23 +1,14 @@
 #include "postgres/timelines.hpp"
 
 #include <algorithm>
-#include <vector>
 
 #include "postgres/data_dir.hpp"
 #include "postgres/files.hpp"
 #include "postgres/wal_end.hpp"
 
 namespace castle::postgres {
-namespace {
-
-struct Later {
-    Timeline timeline{};
-    Lsn begins;  // zero: its file names no parent
-};
-
-// Newest first. As PostgreSQL looks for them: one number after the other, up to the first gap.
-Result<std::vector<Later>> later_timelines(const std::string& data_dir, Timeline known) {
-    std::vector<Later> found;
+Result<std::vector<LaterTimeline>> later_timelines(const std::string& data_dir, Timeline known) {
+    std::vector<LaterTimeline> found;
     for (std::uint32_t tli = number(known) + 1; file_exists(history_file(data_dir, Timeline{tli})); ++tli) {
         CASTLE_TRY(const std::string content, read_file(history_file(data_dir, Timeline{tli})));
         const auto history = parse_history(content);
@@ -26,8 +17,6 @@ Result<std::vector<Later>> later_timelines(const std::string& data_dir, Timeline
     std::reverse(found.begin(), found.end());
     return found;
 }
-
-}  // namespace
 
 Status reserve_timelines(const std::string& data_dir, Timeline from, Timeline at_least, const Owner& owner) {
     for (std::uint32_t tli = number(from) + 1; tli < number(at_least); ++tli) {
@@ -43,8 +32,8 @@ Task<Status> forget_unbegun_timelines(const Site& site, wire::ControlData contro
     const std::string data_dir = site.options.data_dir;
     const Timeline known = std::max(control.timeline, control.min_recovery_timeline);
     auto find = [data_dir, known] { return later_timelines(data_dir, known); };
-    CASTLE_CO_TRY(const std::vector<Later> later, co_await site.loop.on_worker(std::move(find), deadline));
-    for (const Later& each : later) {
+    CASTLE_CO_TRY(const std::vector<LaterTimeline> later, co_await site.loop.on_worker(std::move(find), deadline));
+    for (const LaterTimeline& each : later) {
         if (each.begins.known()) {
             CASTLE_CO_TRY(const bool begun,
                           co_await has_record(site, each.timeline, each.begins, control.wal_segment_bytes, deadline));

@@ -2,12 +2,21 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "base/lsn.hpp"
 #include "base/types.hpp"
 #include "postgres/site.hpp"
 #include "wire/control_data.hpp"
 
 namespace castle::postgres {
+
+struct LaterTimeline {
+    Timeline timeline{};
+    Lsn begins;  // zero: its file names no parent, it only keeps the number free
+};
+// Newest first. As PostgreSQL looks for them: one number after the other, up to the first gap. Blocking call.
+Result<std::vector<LaterTimeline>> later_timelines(const std::string& data_dir, Timeline known);
 
 // Makes the next promotion here take a number of at least `at_least`. PostgreSQL takes the first one for which it finds
 // no history file. Files that name no parent keep numbers free: a running standby does not follow them, and standbys
