@@ -7,6 +7,7 @@
 #include "postgres/wal_end.hpp"
 
 namespace castle::postgres {
+
 Result<std::vector<LaterTimeline>> later_timelines(const std::string& data_dir, Timeline known) {
     std::vector<LaterTimeline> found;
     for (std::uint32_t tli = number(known) + 1; file_exists(history_file(data_dir, Timeline{tli})); ++tli) {
