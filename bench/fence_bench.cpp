@@ -37,10 +37,6 @@ class FenceBench : public FenceFixture {};
 
 TEST_P(FenceBench, Lateness) {
     start_fence();
-    std::vector<Child> busy;
-    for (long i = 0; i < busy_per_cpu * ::sysconf(_SC_NPROCESSORS_ONLN); ++i) {
-        busy.push_back(Child{{"sh", "-c", "while :; do :; done"}});
-    }
     ::signal(SIGPIPE, SIG_IGN);
     Figures late, teardown, answered;
     start_server_and_wait();
@@ -55,9 +51,16 @@ TEST_P(FenceBench, Lateness) {
         if (trial > 0) start_server_and_wait();
         const Child bench{load};
         AckedWriter one{urgent_psql(), 1}, two{urgent_psql(), 2};
-        ASSERT_TRUE(eventually(60s, [&] {
-            return server_processes().size() >= 22 && one.acknowledged() > 10 && two.acknowledged() > 10;
-        }));
+        const auto both_acknowledged = [&](std::int64_t rows) {
+            return one.acknowledged() > rows && two.acknowledged() > rows;
+        };
+        ASSERT_TRUE(eventually(60s, [&] { return server_processes().size() >= 22 && both_acknowledged(10); }));
+        std::vector<Child> busy;
+        for (long i = 0; i < busy_per_cpu * ::sysconf(_SC_NPROCESSORS_ONLN); ++i) {
+            busy.push_back(Child{{"sh", "-c", "while :; do :; done"}});
+        }
+        const std::int64_t before = std::max(one.acknowledged(), two.acknowledged());
+        ASSERT_TRUE(eventually(60s, [&] { return both_acknowledged(before + 10); }));
         const BootTime deadline = now() + 300ms;
         ASSERT_EQ(agent_->arm(trial + 1, deadline).answer, Answer::ok);
         const auto fired = agent_->wait_for(Kind::fired, 30s);

@@ -1,6 +1,7 @@
 #include "fence/process_tree.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -168,15 +169,29 @@ void ProcessTree::each_child(pid_t pid, Visit visit) {
 template <class Visit>
 void ProcessTree::each_member(Visit visit) const {
     for (std::size_t word = 0; word < members_.size(); ++word) {
-        for (std::uint64_t bits = members_[word]; bits != 0; bits &= bits - 1)
-            visit(static_cast<pid_t>(word * 64 + static_cast<std::size_t>(__builtin_ctzll(bits))));
+        for (std::uint64_t bits = members_[word]; bits != 0;) {
+            const int bit = __builtin_ctzll(bits);
+            visit(static_cast<pid_t>(word * 64 + static_cast<std::size_t>(bit)));
+            bits = members_[word] & ~std::uint64_t{1} << bit;  // with those that came meanwhile
+        }
     }
+}
+
+// Whom a signal wakes may take the processor from its sender, and its end keeps it for a millisecond: 25 processes had
+// made an ordinary user's fence 10 ms late with its last signal. A batch process never does that (sched(7)).
+void ProcessTree::stop(pid_t pid) const {
+    if (!realtime_) {
+        const sched_param none{};
+        ::sched_setscheduler(pid, SCHED_BATCH, &none);
+    }
+    ::kill(pid, SIGSTOP);
 }
 
 void ProcessTree::stop_server(const TreeRoot& root) {
     std::ranges::fill(members_, 0);
+    realtime_ = (::sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) != SCHED_OTHER;
     if (root.server == 0) return;
-    ::kill(root.server, SIGSTOP);
+    stop(root.server);
     set_member(root.server);
 }
 
@@ -189,18 +204,24 @@ void ProcessTree::kill_members(const TreeRoot& root) const {
 
 void ProcessTree::kill_descendants(const TreeRoot& root) {
     stop_server(root);
-    bool found = false;
-    const auto stop = [&](pid_t child) {
+    pid_t reading = 0;
+    bool passed = false;
+    const auto add = [&](pid_t child) {
         if (is_member(child)) return;
         set_member(child);
-        ::kill(child, SIGSTOP);
-        found = true;
+        stop(child);
+        passed |= child < reading;
     };
+    // A stopped process has no more children. A child has the larger number of the two, unless the numbers began anew.
     do {
-        found = false;
-        if (root.reaper != 0) each_child(root.reaper, stop);
-        each_member([&](pid_t pid) { each_child(pid, stop); });
-    } while (found);
+        passed = false;
+        reading = 0;
+        if (root.reaper != 0) each_child(root.reaper, add);
+        each_member([&](pid_t pid) {
+            reading = pid;
+            each_child(pid, add);
+        });
+    } while (passed);
     kill_members(root);
 }
 
@@ -219,7 +240,7 @@ int ProcessTree::kill_round(const TreeRoot& root) {
             found = true;
             if (process.dead) return;
             ++living;
-            ::kill(process.pid, SIGSTOP);
+            stop(process.pid);
         });
     }
     kill_members(root);

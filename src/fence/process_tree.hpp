@@ -58,6 +58,7 @@ private:
     void each_child(pid_t pid, Visit visit);
     template <class Visit>
     void each_member(Visit visit) const;
+    void stop(pid_t pid) const;
     void stop_server(const TreeRoot& root);
     void kill_members(const TreeRoot& root) const;
     template <class Visit>
@@ -67,6 +68,7 @@ private:
     void set_member(pid_t pid);
 
     int proc_ = -1;
+    bool realtime_ = false;             // nobody of the tree can take the processor from us
     std::span<std::uint64_t> members_;  // a bit for every possible process id
 };
 

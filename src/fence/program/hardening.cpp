@@ -27,6 +27,7 @@ bool write_oom_score(const char* score) {
 }
 
 // Whoever wants the processor for short turns only is given it sooner (Linux 6.12, sched(7)); no privilege is needed.
+// One turn is enough for what is done at a deadline to some fifty processes; between two, others may have many.
 void ask_for_short_turns() {
     struct {  // the first version of the kernel's struct sched_attr
         std::uint32_t size, policy;
@@ -34,7 +35,7 @@ void ask_for_short_turns() {
         std::int32_t nice;
         std::uint32_t priority;
         std::uint64_t runtime_ns, deadline_ns, period_ns;
-    } wanted{.size = 48, .policy = SCHED_OTHER, .runtime_ns = 100'000};
+    } wanted{.size = 48, .policy = SCHED_OTHER, .runtime_ns = 2'000'000};
     wanted.nice = ::getpriority(PRIO_PROCESS, 0);
     wanted.flags = 1;  // SCHED_FLAG_RESET_ON_FORK: not the server
     ::syscall(SYS_sched_setattr, 0, &wanted, 0);
