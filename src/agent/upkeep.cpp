@@ -117,7 +117,9 @@ core::SlotKeeper Agent::slot_keeper(bool leader) const {
 Task<> Agent::publish_leadership(Leadership::Fence fence) {
     const auto epoch = lease_.epoch();
     if (!epoch) co_return;
-    // Only the owner of this leadership may speak of it: the leader key must still be the one of this epoch.
+    // Only the owner of this leadership may speak of it: the leader key must still be the one of this epoch. And of
+    // this lease: sent before a change of ttl and come late, this would put the key back under the lease of before,
+    // with which it lapses sooner than the deadline.
     Leadership record{.name = options_.name,
                       .fence = fence,
                       .epoch = *epoch,
@@ -128,11 +130,12 @@ Task<> Agent::publish_leadership(Leadership::Fence fence) {
         cluster_->last_leadership->fence == fence && cluster_->last_leadership->lease == record.lease &&
         cluster_->last_leadership->timeline == record.timeline)
         co_return;
-    std::vector<core::KeyWrite> writes{{.key = "castle/leader", .value = core::write_leadership(record)},
-                                       {.key = "leader",
-                                        .value = options_.name,
-                                        .leased = true,
-                                        .expect = {Expect::created_at(*epoch), Expect::value_is(options_.name)}}};
+    std::vector<core::KeyWrite> writes{
+        {.key = "castle/leader", .value = core::write_leadership(record)},
+        {.key = "leader",
+         .value = options_.name,
+         .leased = true,
+         .expect = {Expect::created_at(*epoch), Expect::value_is(options_.name), Expect::leased_by(record.lease)}}};
     auto written = co_await store_.write(std::move(writes), deadline());
     doubt_ = true;
     if (!written) {

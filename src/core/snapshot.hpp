@@ -30,16 +30,18 @@ struct Snapshot {
 
 // What must hold of a key for a write to happen.
 struct Expect {
-    enum class What { anything, absent, created_at, modified_at, value_is };
+    enum class What { anything, absent, created_at, modified_at, value_is, leased_by };
     What what = What::anything;
     Revision revision{};
     std::string value;
+    LeaseId lease{};
 
     static Expect anything() { return {}; }
-    static Expect absent() { return {What::absent, {}, {}}; }
-    static Expect created_at(Revision revision) { return {What::created_at, revision, {}}; }
-    static Expect modified_at(Revision revision) { return {What::modified_at, revision, {}}; }
-    static Expect value_is(std::string value) { return {What::value_is, {}, std::move(value)}; }
+    static Expect absent() { return {What::absent, {}, {}, {}}; }
+    static Expect created_at(Revision revision) { return {What::created_at, revision, {}, {}}; }
+    static Expect modified_at(Revision revision) { return {What::modified_at, revision, {}, {}}; }
+    static Expect value_is(std::string value) { return {What::value_is, {}, std::move(value), {}}; }
+    static Expect leased_by(LeaseId lease) { return {What::leased_by, {}, {}, lease}; }
 };
 
 // One change of one key. Several are written together or not at all.

@@ -50,6 +50,7 @@ bool StoreService::holds(const core::Expect& expect, const core::StoredValue* va
         case core::Expect::What::created_at: return value && value->created == expect.revision;
         case core::Expect::What::modified_at: return value && value->modified == expect.revision;
         case core::Expect::What::value_is: return value && value->value == expect.value;
+        case core::Expect::What::leased_by: return value && value->lease == expect.lease;
     }
     return false;
 }

@@ -68,6 +68,8 @@ TEST_F(OneEtcd, WritesAllOrNothingAndOnlyAsExpected) {
         {"modified since", [](const auto& leader) { return Expect::modified_at(leader.created); }, false},
         {"value", [](const auto& leader) { return Expect::value_is(leader.value); }, true},
         {"other value", [](const auto&) { return Expect::value_is("c"); }, false},
+        {"lease", [](const auto& leader) { return Expect::leased_by(leader.lease); }, true},
+        {"other lease", [](const auto& leader) { return Expect::leased_by(LeaseId{number(leader.lease) + 1}); }, false},
     };
     for (const Row& row : rows) {
         SCOPED_TRACE(row.rule);

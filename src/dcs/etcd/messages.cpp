@@ -23,6 +23,7 @@ void add_expectation(etcdpb::TxnRequest& txn, const std::string& key, const core
         case What::created_at: equal(txn, key, Compare::CREATE).set_create_revision(number(expect.revision)); break;
         case What::modified_at: equal(txn, key, Compare::MOD).set_mod_revision(number(expect.revision)); break;
         case What::value_is: equal(txn, key, Compare::VALUE).set_value(expect.value); break;
+        case What::leased_by: equal(txn, key, Compare::LEASE).set_lease(number(expect.lease)); break;
     }
 }
 
