@@ -181,15 +181,13 @@ Task<std::optional<ports::Renewal::Leadership>> SimStore::confirm(ports::Claim c
     if (!found->value || found->value->value != claim.name || found->value->created != claim.created)
         co_return Leadership::lost;
     if (found->value->lease == lease_) co_return Leadership::confirmed;
-    core::KeyWrite move{
-        "leader", claim.name, true, {core::Expect::created_at(claim.created), core::Expect::value_is(claim.name)}};
+    core::KeyWrite move{"leader", claim.name, true, {core::Expect::modified_at(found->value->modified)}};
     auto moved = co_await ask<Result<Revision>>(
         [move, lease = lease_](StoreService& service, int server) { return service.write(server, {move}, lease); },
         attempt_end(deadline));
     if (!moved) co_return std::nullopt;
     if (*moved) co_return Leadership::confirmed;
-    if (moved->error().code == Errc::conflict) co_return Leadership::lost;
-    lease_ = {};
+    if (moved->error().code != Errc::conflict) lease_ = {};  // else it was changed in between: look again
     co_return std::nullopt;
 }
 
