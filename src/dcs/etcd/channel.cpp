@@ -8,10 +8,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration quiet_max = 500ms;    // owed an answer and nothing heard for so long: ping
-constexpr Duration pong_max = 500ms;     // and nothing heard for so long after that: lost
-constexpr Duration pulse_check = 100ms;  // how often a waiting call looks at that
-constexpr Duration fresh = 100ms;        // heard of so recently, a server counts as alive without asking
+constexpr Duration quiet_max = 500ms;  // owed an answer and nothing heard for so long: ping
+constexpr Duration pong_max = 500ms;   // and nothing heard for so long after that: lost
+constexpr Duration look_max = 1s;      // how long a waiting call leaves that alone
+constexpr Duration fresh = 100ms;      // heard of so recently, a server counts as alive without asking
 // etcd lets a client ping every 5 s, and forgives two pings between its own answers.
 constexpr Duration ping_distance = 5500ms;
 constexpr int pings_forgiven = 2;
@@ -109,17 +109,19 @@ void Channel::flush() {
     if (!output_.empty()) output_ready_.notify();
 }
 
-void Channel::check_pulse() {
+BootTime Channel::check_pulse() {
     const BootTime now = loop_.now();
-    if (lost_ || now - heard_at_ < quiet_max) return;
+    if (lost_ || now - heard_at_ < quiet_max) return heard_at_ + quiet_max;
     if (pinged_at_ > heard_at_) {
         if (now - pinged_at_ >= pong_max) lose("it does not answer");
-        return;
+        return pinged_at_ + pong_max;
     }
-    if (session_.pings_since_answer() >= pings_forgiven && now - pinged_at_ < ping_distance) return;
+    const bool may_ping = session_.pings_since_answer() < pings_forgiven || now - pinged_at_ >= ping_distance;
+    if (!may_ping) return std::min(pinged_at_ + ping_distance, now + look_max);
     pinged_at_ = now;
     session_.ping();
     flush();
+    return now + pong_max;
 }
 
 Task<> Channel::read_all() {
@@ -165,16 +167,14 @@ void Call::send(std::string_view message, bool last) {
     channel_->flush();
 }
 
-Task<Result<std::optional<std::string>>> Call::next(BootTime deadline, Silence silence) {
-    const BootTime begun = channel_->loop_.now();
+Task<Result<std::optional<std::string>>> Call::next(BootTime deadline) {
+    BootTime look = channel_->loop_.now() + quiet_max;
     while (stream_->messages.empty() && !stream_->end) {
         const BootTime now = channel_->loop_.now();
         if (now >= deadline) co_return Error{Errc::timed_out, "no answer in time", Effect::unknown};
-        const bool suspect = silence == Silence::is_suspect;
-        if (suspect && now - begun >= quiet_max) channel_->check_pulse();
+        if (now >= look) look = channel_->check_pulse();
         if (stream_->end) break;
-        co_await wait_past(channel_->loop_, stream_->changed, stream_->changed.count(),
-                           suspect ? std::min(deadline, now + pulse_check) : deadline);
+        co_await wait_past(channel_->loop_, stream_->changed, stream_->changed.count(), std::min(deadline, look));
     }
     if (!stream_->messages.empty()) {
         std::string message = std::move(stream_->messages.front());

@@ -45,7 +45,7 @@ public:
 private:
     friend class Call;
     void flush();
-    void check_pulse();  // to be called now and then while an answer is owed
+    BootTime check_pulse();  // while an answer is owed; says when to call again
     Task<> read_all();
     Task<> write_all();
 
@@ -71,11 +71,10 @@ public:
 
     void send(std::string_view message, bool last);
 
-    enum class Silence { is_suspect, is_normal };
     // The next message; nothing if the call has ended well; Errc::timed_out at the deadline (the call goes on);
-    // Errc::unavailable with the status in ended_with() if the call failed. Where silence is suspect, a server that is
-    // silent on the whole connection is asked for a sign of life.
-    Task<Result<std::optional<std::string>>> next(BootTime deadline, Silence silence = Silence::is_suspect);
+    // Errc::unavailable with the status in ended_with() if the call failed. A server that is silent on the whole
+    // connection is pinged, as often as etcd allows, and lost if it does not answer that.
+    Task<Result<std::optional<std::string>>> next(BootTime deadline);
 
     const std::optional<GrpcStream::End>& ended_with() const { return stream_->end; }
     const ChannelPtr& channel() const { return channel_; }

@@ -12,7 +12,9 @@ using namespace std::chrono_literals;
 
 constexpr Duration start_time = 1s;  // to connect and to have the watch confirmed
 constexpr Duration read_time = 5s;
-constexpr Duration silence_max = 1s;  // then the server is asked for a sign of life
+// A silent server is found out by its connection. That its watch is alive, too, is asked more seldom: every such
+// question is a request, and they are counted.
+constexpr Duration silence_max = 20s;
 constexpr Duration sign_of_life = 1s;
 constexpr Duration first_pause = 20ms;  // after a failure; doubled each time
 constexpr Duration longest_pause = 1s;
@@ -45,7 +47,7 @@ public:
 
 private:
     // The next answer; one that says the watch has been cancelled is an error.
-    Task<Result<etcdpb::WatchResponse>> next(BootTime deadline, Call::Silence silence);
+    Task<Result<etcdpb::WatchResponse>> next(BootTime deadline);
     // That of the one that says the watch stands.
     Task<Result<etcdpb::ResponseHeader>> confirmed();
     Status check(const etcdpb::ResponseHeader& header);
@@ -57,8 +59,8 @@ private:
     bool compacted_ = false;
 };
 
-Task<Result<etcdpb::WatchResponse>> Watch::next(BootTime deadline, Call::Silence silence) {
-    auto message = co_await stream_.call.next(deadline, silence);
+Task<Result<etcdpb::WatchResponse>> Watch::next(BootTime deadline) {
+    auto message = co_await stream_.call.next(deadline);
     if (!message) {
         if (stream_.call.ended_with()) {
             Error error = judge(stream_.call.ended_with()->status);
@@ -88,7 +90,7 @@ Status Watch::check(const etcdpb::ResponseHeader& header) {
 Task<Result<etcdpb::ResponseHeader>> Watch::confirmed() {
     const BootTime deadline = client_.loop().now() + start_time;
     while (true) {
-        CASTLE_CO_TRY(const etcdpb::WatchResponse response, co_await next(deadline, Call::Silence::is_suspect));
+        CASTLE_CO_TRY(const etcdpb::WatchResponse response, co_await next(deadline));
         if (response.created()) co_return response.header();
     }
 }
@@ -111,7 +113,7 @@ Task<Error> Watch::run(Revision from) {
     bool asked = false;
     while (true) {
         const BootTime deadline = client_.loop().now() + (asked ? sign_of_life : silence_max);
-        auto response = co_await next(deadline, asked ? Call::Silence::is_suspect : Call::Silence::is_normal);
+        auto response = co_await next(deadline);
         if (response) {
             asked = false;
             if (auto status = check(response->header()); !status) co_return std::move(status).error();
