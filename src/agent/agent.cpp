@@ -265,8 +265,12 @@ Task<> Agent::watch_lease() {
             const LeaseId lease = cluster_->leader->lease;
             const std::uint64_t incarnation = store_.incarnation();
             const auto look = co_await store_.look(lease, deadline());
-            if (look && incarnation == store_.incarnation())
-                memory_.lineage.see_lease(lease, {look->asked + look->left, look->asked, look->life, look->term});
+            if (look && incarnation == store_.incarnation()) {
+                const BootTime lapses_from = look->asked + look->left;
+                memory_.lineage.see_lease(lease, {lapses_from, look->asked, look->life, look->term});
+                // What was told last counts if it is fresh when the lease ends, which is not before then.
+                pause = std::max(pause, lapses_from - executor_.now() - settings_.retry_timeout - Duration{1000});
+            }
             if (!look) pause = std::min(pause, Duration{1000});
         }
         co_await wait_past(executor_, lease_of_leader_, seen, executor_.now() + pause);
