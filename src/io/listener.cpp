@@ -24,7 +24,10 @@ void set(int fd, int level, int name, int value) {
 Result<Fd> listen_on(const SocketAddress& address, bool both_families, int backlog) {
     Fd fd = make_socket(address.family());
     if (!fd) return Error{Errc::unavailable, errno_text(errno)};
-    if (address.family() != AF_UNIX) set(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+    if (address.family() != AF_UNIX) {
+        set(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+        tune_tcp(fd.get());  // what it accepts inherits that
+    }
     if (address.family() == AF_INET6) set(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, both_families ? 0 : 1);
     if (::bind(fd.get(), address.data(), address.size) != 0 || ::listen(fd.get(), backlog) != 0)
         return Error{errno == EADDRINUSE ? Errc::conflict : Errc::unavailable, errno_text(errno)};
@@ -73,7 +76,6 @@ struct Listener::State {
             from.size = sizeof from.storage;
             Fd fd(::accept4(listening, from.data(), &from.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
             if (fd) {
-                if (from.family() != AF_UNIX) tune_tcp(fd.get());
                 state.waiting.push_back(std::make_unique<Socket>(state.loop, std::move(fd), from.peer()));
                 state.arrived.notify();
             } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
