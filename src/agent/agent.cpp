@@ -266,10 +266,14 @@ Task<> Agent::watch_lease() {
             const std::uint64_t incarnation = store_.incarnation();
             const auto look = co_await store_.look(lease, deadline());
             if (look && incarnation == store_.incarnation()) {
-                const BootTime lapses_from = look->asked + look->left;
-                memory_.lineage.see_lease(lease, {lapses_from, look->asked, look->life, look->term});
+                const BootTime now = executor_.now(), lapses_from = look->asked + look->left;
+                memory_.lineage.see_lease(
+                    lease, {lapses_from, now + look->left + Duration{1000}, look->asked, look->life, look->term});
                 // What was told last counts if it is fresh when the lease ends, which is not before then.
-                pause = std::max(pause, lapses_from - executor_.now() - settings_.retry_timeout - Duration{1000});
+                pause = std::max(pause, lapses_from - now - settings_.retry_timeout - Duration{1000});
+                // Whole seconds are told: when the last one begins is seen by asking often.
+                if (look->left > Duration{0})
+                    pause = std::min(pause, std::max(lapses_from - now - Duration{1000}, Duration{100}));
             }
             if (!look) pause = std::min(pause, Duration{1000});
         }

@@ -121,7 +121,8 @@ inline Case standby() {
 // everybody.
 inline Case race_after(BootTime lapses_from) {
     Case c = standby();
-    c.s.memory.lineage.see_lease(LeaseId{'1'}, {.lapses_from = lapses_from, .asked = now - 5s, .life = 30s});
+    c.s.memory.lineage.see_lease(
+        LeaseId{'1'}, {.lapses_from = lapses_from, .lapses_before = lapses_from + 1s, .asked = now - 5s, .life = 30s});
     c.cluster.leader.reset();
     c.cluster.members.erase("n1");
     c.see();

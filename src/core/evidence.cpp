@@ -86,7 +86,7 @@ std::optional<BootTime> lapse_at(const EvidenceInput& input) {
         return std::nullopt;
     const Duration drift = told->life / 20;  // of the store's clock against ours, at most
     if (input.last.unlocked_since < told->lapses_from - drift) return std::nullopt;
-    return told->lapses_from + Duration{1000} + drift - lease_margin(told->life);
+    return told->lapses_before + drift - lease_margin(told->life);
 }
 
 std::optional<BootTime> waited_at(const EvidenceInput& input) {

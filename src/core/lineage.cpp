@@ -57,7 +57,14 @@ void Lineage::see(const Cluster& cluster, BootTime now) {
 
 void Lineage::see_lease(LeaseId lease, LeaseTold told) {
     if (unlocked_ || last_.lease != lease || number(lease) == 0) return;
-    if (last_.told) told.lapses_from = std::max(told.lapses_from, last_.told->lapses_from);
+    if (last_.told) {
+        told.lapses_from = std::max(told.lapses_from, last_.told->lapses_from);
+        // Renewed since the last answer, it would live longer than this one says: both speak of the same end. (A new
+        // leader of the store may prolong it by less.)
+        const bool renewed = told.lapses_before > last_.told->asked + told.life - told.life / 20;
+        if (!renewed && told.term == last_.told->term)
+            told.lapses_before = std::min(told.lapses_before, last_.told->lapses_before);
+    }
     last_.told = told;
 }
 

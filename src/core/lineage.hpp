@@ -13,9 +13,11 @@
 
 namespace castle::core {
 
-// What the store said of the leader's lease when it was asked last.
+// What the store said of the leader's lease when it was asked last. Unless renewed since, it runs out between the two
+// times.
 struct LeaseTold {
-    BootTime lapses_from{};  // it cannot end by itself before this time, but within a second after it
+    BootTime lapses_from{};
+    BootTime lapses_before{};
     BootTime asked{};
     Duration life{};
     std::uint64_t term = 0;  // of the store's leader that said so

@@ -172,6 +172,67 @@ TEST(Lineage, WhatTheStoreToldOfALeaseHoldsForThatLeaseOnly) {
     EXPECT_FALSE(lineage.last().told);
 }
 
+// The store tells whole seconds. Answers that follow each other closely, the last of them soon after a second's
+// beginning, tell the end to the time between them.
+TEST(Lineage, AnswersThatTheLeaseWasNotRenewedBetweenSpeakOfTheSameEnd) {
+    struct Row {
+        std::string_view what;
+        LeaseTold first, second;
+        BootTime from, before;
+    };
+    const Row rows[] = {
+        {"the last second began between them",
+         {.lapses_from = BootTime{14s}, .lapses_before = BootTime{15'010ms}, .asked = BootTime{13s}, .life = 5s},
+         {.lapses_from = BootTime{13'100ms},
+          .lapses_before = BootTime{14'110ms},
+          .asked = BootTime{13'100ms},
+          .life = 5s},
+         BootTime{14s},
+         BootTime{14'110ms}},
+        {"... and the second answer came late",
+         {.lapses_from = BootTime{13'100ms},
+          .lapses_before = BootTime{14'110ms},
+          .asked = BootTime{13'100ms},
+          .life = 5s},
+         {.lapses_from = BootTime{13'900ms},
+          .lapses_before = BootTime{14'910ms},
+          .asked = BootTime{13'900ms},
+          .life = 5s},
+         BootTime{13'900ms},
+         BootTime{14'110ms}},
+        {"it may have been renewed in between",
+         {.lapses_from = BootTime{13'100ms},
+          .lapses_before = BootTime{14'110ms},
+          .asked = BootTime{13'100ms},
+          .life = 5s},
+         {.lapses_from = BootTime{17s}, .lapses_before = BootTime{18'010ms}, .asked = BootTime{17s}, .life = 5s},
+         BootTime{17s},
+         BootTime{18'010ms}},
+        {"another leader of the store said the second",
+         {.lapses_from = BootTime{13'100ms},
+          .lapses_before = BootTime{14'110ms},
+          .asked = BootTime{13'100ms},
+          .life = 5s},
+         {.lapses_from = BootTime{13'900ms},
+          .lapses_before = BootTime{14'910ms},
+          .asked = BootTime{13'900ms},
+          .life = 5s,
+          .term = 2},
+         BootTime{13'900ms},
+         BootTime{14'910ms}},
+    };
+    for (const Row& row : rows) {
+        SCOPED_TRACE(row.what);
+        Lineage lineage;
+        lineage.see(led_by("n1", 10), BootTime{1s});
+        lineage.see_lease(LeaseId{7}, row.first);
+        lineage.see_lease(LeaseId{7}, row.second);
+        ASSERT_TRUE(lineage.last().told);
+        EXPECT_EQ(lineage.last().told->lapses_from, row.from);
+        EXPECT_EQ(lineage.last().told->lapses_before, row.before);
+    }
+}
+
 // n1 led with an armed fence, n3 followed; then the store is another one.
 Lineage replaced(Cluster now) {
     Lineage lineage;
@@ -283,7 +344,11 @@ TEST(Evidence, EachKindNeedsWhatItSays) {
                     .member_key_gone = true,
                     .seen_leading = true,
                     .unlocked_since = BootTime{100s},
-                    .told = LeaseTold{.lapses_from = BootTime{99s}, .asked = BootTime{95s}, .life = 30s, .term = 3}};
+                    .told = LeaseTold{.lapses_from = BootTime{99s},
+                                      .lapses_before = BootTime{100s},
+                                      .asked = BootTime{95s},
+                                      .life = 30s,
+                                      .term = 3}};
     PeerStatus stopped;
     stopped.answered = stopped.surely_not_primary = true;
     PeerStatus unsure;
@@ -301,36 +366,47 @@ TEST(Evidence, EachKindNeedsWhatItSays) {
         const auto evidence = weigh(in);
         return evidence ? std::string(name_of(evidence->kind())) : "none";
     };
+    const auto ends_from = [](LastLeader& l, Duration at) {
+        l.told->lapses_from = BootTime{at};
+        l.told->lapses_before = BootTime{at + 1s};
+    };
     EXPECT_EQ(kind([](auto&, auto&) {}), "fenced lapse");
     // Revoked by hand: gone before it can have run out. Then its deadline counts, and the last renewal may have been
     // just now.
-    EXPECT_EQ(kind([](LastLeader& l, auto&) { l.told->lapses_from = BootTime{102s}; }), "none");
-    EXPECT_EQ(kind([](LastLeader& l, EvidenceInput& in) {
-                  l.told->lapses_from = BootTime{102s};
+    EXPECT_EQ(kind([&](LastLeader& l, auto&) { ends_from(l, 102s); }), "none");
+    EXPECT_EQ(kind([&](LastLeader& l, EvidenceInput& in) {
+                  ends_from(l, 102s);
                   in.now = BootTime{129s};
               }),
               "none");
-    EXPECT_EQ(kind([](LastLeader& l, EvidenceInput& in) {
-                  l.told->lapses_from = BootTime{102s};
+    EXPECT_EQ(kind([&](LastLeader& l, EvidenceInput& in) {
+                  ends_from(l, 102s);
                   in.now = BootTime{130s};
               }),
               "waited for its life");
-    EXPECT_EQ(kind([](LastLeader& l, auto&) { l.told->lapses_from = BootTime{101s}; }),
+    EXPECT_EQ(kind([&](LastLeader& l, auto&) { ends_from(l, 101s); }),
               "fenced lapse");                                                             // clocks differ a little
     EXPECT_EQ(kind([](LastLeader& l, auto&) { l.told.reset(); }), "none");                 // the store has not told
     EXPECT_EQ(kind([](LastLeader& l, auto&) { l.told->asked = BootTime{78s}; }), "none");  // too long ago
     EXPECT_EQ(kind([](LastLeader& l, auto&) { l.told->term = 2; }), "none");  // another leads the store since
-    // Of a short life the store tells whole seconds only: it may have lived almost one more.
-    EXPECT_EQ(kind([](LastLeader& l, EvidenceInput& in) {
+    // Of a short life the store tells whole seconds only: it may have lived almost one more, unless more is known.
+    EXPECT_EQ(kind([&](LastLeader& l, EvidenceInput& in) {
                   l.told->life = 5s;
-                  l.told->lapses_from = BootTime{100s};
+                  ends_from(l, 100s);
                   in.now = BootTime{100'700ms};
               }),
               "none");
+    EXPECT_EQ(kind([&](LastLeader& l, EvidenceInput& in) {
+                  l.told->life = 5s;
+                  ends_from(l, 100s);
+                  in.now = BootTime{100'800ms};
+              }),
+              "fenced lapse");
     EXPECT_EQ(kind([](LastLeader& l, EvidenceInput& in) {
                   l.told->life = 5s;
-                  l.told->lapses_from = BootTime{100s};
-                  in.now = BootTime{100'800ms};
+                  l.told->lapses_from = BootTime{99'900ms};
+                  l.told->lapses_before = BootTime{100s};
+                  in.now = BootTime{100s};
               }),
               "fenced lapse");
     EXPECT_EQ(kind([](LastLeader& l, auto&) { l.published = false; }), "bare lapse");
