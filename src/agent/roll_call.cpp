@@ -6,7 +6,7 @@ namespace castle::agent {
 namespace {
 
 constexpr Duration patience{2000};
-constexpr Duration patience_with_silent{200};
+constexpr Duration patience_with_silent{100};
 
 }  // namespace
 
