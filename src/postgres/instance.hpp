@@ -81,6 +81,8 @@ private:
     Task<Status> run_script(std::string name, std::string text, BootTime deadline, CancelToken cancel);
     Task<std::string> why_not_started(std::vector<std::string> argv, std::string otherwise);
     Task<Status> await_primary(BootTime deadline, CancelToken cancel);
+    bool in_recovery() const;
+    Task<Status> request_promotion(std::string trigger);
     // instance_bootstrap.cpp
     Task<Status> run_bootstrap(CancelToken cancel);
     Task<Status> run_initdb(CancelToken cancel);

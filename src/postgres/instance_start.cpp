@@ -109,8 +109,7 @@ Task<Status> Instance::await_primary(BootTime deadline, CancelToken cancel) {
         if (process_.pid() != pid || pid == 0) co_return Error{Errc::failed, "the server ended"};
         const auto& control = process_.files().control;
         if (control && control->state == wire::ControlData::State::in_production) {
-            const BootTime patience = std::min(deadline, site_.in(query_patience));
-            co_await look(patience);
+            co_await look(site_.in(query_patience));
             if (process_.pid() == pid && view_.accepting && !asked_in_recovery_) co_return Done{};
             if (view_.read_failed) problem = "it cannot be asked";
         }
@@ -142,6 +141,20 @@ Task<Status> Instance::pre_promote(BootTime deadline, CancelToken cancel) {
     co_return co_await run_script("pre_promote", policy_.pre_promote, deadline, cancel);
 }
 
+bool Instance::in_recovery() const {
+    const auto& control = process_.files().control;
+    return control && control->state != wire::ControlData::State::in_production;
+}
+
+// A standby that has just begun to connect to its upstream takes the request, and then sleeps for what is left of
+// wal_retrieve_retry_interval since its last connection broke (WaitForWALToBecomeAvailable in xlogrecovery.c); the next
+// request wakes it. Without the file the postmaster would not pass it on.
+Task<Status> Instance::request_promotion(std::string trigger) {
+    auto write = [trigger = std::move(trigger), owner = site_.owner()] { return write_file(trigger, "", 0600, owner); };
+    CASTLE_CO_CHECK(co_await site_.loop.on_worker(std::move(write), site_.in(10s)));
+    co_return process_.signal(SIGUSR1);
+}
+
 Task<Status> Instance::promote(Timeline at_least, CancelToken cancel) {
     co_await process_.refresh(site_.in(5s));
     sync_view();
@@ -149,19 +162,20 @@ Task<Status> Instance::promote(Timeline at_least, CancelToken cancel) {
     if (process_.state() != ProcessState::running)
         co_return Error{Errc::failed, "PostgreSQL is still starting or already stopping"};
     if (cancel.cancelled()) co_return Error{Errc::cancelled, "the promotion was given up"};
-    const auto& control = process_.files().control;
-    if (control && control->state != wire::ControlData::State::in_production) {
-        const std::string trigger = site_.options.data_dir + "/promote";
-        auto job = [trigger, data_dir = site_.options.data_dir, mine = view_.timeline, at_least,
-                    owner = site_.owner()]() -> Status {
-            CASTLE_CHECK(reserve_timelines(data_dir, mine, at_least, owner));
-            return write_file(trigger, "", 0600, owner);
-        };
-        CASTLE_CO_CHECK(co_await site_.loop.on_worker(std::move(job), site_.in(10s)));
-        CASTLE_CO_CHECK(process_.signal(SIGUSR1));
-    }
+    auto reserve = [data_dir = site_.options.data_dir, mine = view_.timeline, at_least, owner = site_.owner()] {
+        return reserve_timelines(data_dir, mine, at_least, owner);
+    };
+    if (in_recovery()) CASTLE_CO_CHECK(co_await site_.loop.on_worker(std::move(reserve), site_.in(10s)));
+    const std::string trigger = site_.options.data_dir + "/promote";
+    if (in_recovery()) CASTLE_CO_CHECK(co_await request_promotion(trigger));
     role_ = Role::primary;
-    auto promoted = co_await await_primary(BootTime::max(), cancel);
+    Status promoted = Done{};
+    for (Duration patience = 25ms;; patience = std::min<Duration>(2 * patience, 1s)) {
+        promoted = co_await await_primary(site_.in(patience), cancel);
+        if (promoted || promoted.error().code != Errc::timed_out) break;
+        if (in_recovery()) (void)co_await request_promotion(trigger);  // the first one counts
+    }
+    (void)co_await site_.loop.on_worker([trigger] { return remove_file(trigger); }, site_.in(10s));
     if (!promoted) co_return std::move(promoted).error().in("promote");
     following_ = {};
     // Most configurations are the same in both roles; then the files stay as they are until the next change.

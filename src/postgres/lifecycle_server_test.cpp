@@ -170,6 +170,58 @@ TEST(Lifecycle, APromotionThatWasCutShortIsForgottenOrRewound) {
     if (HasFailure()) std::cerr << world.journal.all;
 }
 
+Task<> store(Task<Status> task, std::optional<Status>* result) {
+    *result = co_await std::move(task);
+}
+
+// A standby that has asked for a walreceiver, shortly after the last one ended, takes the request to be promoted and
+// goes on with its pause between two attempts; if the walreceiver was not there yet, nobody ends the pause.
+TEST(Lifecycle, APromotionDoesNotWaitForTheNextAttemptToStream) {
+    World world;
+    Node one(world, "one"), two(world, "two");
+    ASSERT_OK(one.open());
+    ASSERT_OK(world.run(one.instance->bootstrap({})));
+    two.policy.parameters.base["wal_retrieve_retry_interval"] = "1h";
+    ASSERT_OK(two.open());
+    ASSERT_OK(world.run(two.instance->clone(one.address(), {})));
+    ASSERT_OK(one.keep_slots({"two"}));
+    ASSERT_OK(world.run(two.instance->start_standby(one.address(), {})));
+    ASSERT_TRUE(two.eventually([&] { return two.view().streaming; })) << world.journal.all;
+    auto connection = world.run(two.instance->connect_local("test", world.in(10s)));
+    ASSERT_OK(connection);
+    const auto startup = [&](const std::string& column) {
+        const auto rows = world.run(
+            (*connection)
+                ->query("SELECT " + column + " FROM pg_stat_activity WHERE backend_type = 'startup'", world.in(10s)));
+        return rows ? rows->text(0, 0) : "error: " + rows.error().message;
+    };
+    const auto waits_for = [&](const std::string& event) {
+        return two.eventually([&] { return startup("wait_event") == event; });
+    };
+    const pid_t postmaster = two.view().postmaster_pid, recovery = std::stoi(startup("pid"));
+
+    ASSERT_OK(one.stop());
+    ASSERT_TRUE(waits_for("RecoveryRetrieveRetryInterval")) << world.journal.all;
+    ASSERT_EQ(::kill(postmaster, SIGSTOP), 0);  // it starts no walreceiver
+    EXPECT_EQ(::kill(recovery, SIGHUP), 0);
+    EXPECT_TRUE(waits_for("RecoveryWalStream"));
+
+    CancelSource cancel;
+    const Timer timer(world.loop, world.in(60s), [&] { cancel.cancel(); });
+    std::optional<Status> promoted;
+    Scope beside(world.loop);
+    beside.spawn(store(two.instance->promote(Timeline{0}, cancel.token()), &promoted));
+    EXPECT_TRUE(two.eventually([&] { return file_exists(two.options.data_dir + "/promote"); }));
+    EXPECT_EQ(::kill(recovery, SIGUSR2), 0);  // as the postmaster passes it on
+    EXPECT_TRUE(waits_for("RecoveryRetrieveRetryInterval"));
+    EXPECT_EQ(::kill(postmaster, SIGCONT), 0);
+    world.run(beside.drained());
+    ASSERT_TRUE(promoted);
+    EXPECT_TRUE(*promoted) << promoted->error().message;
+    EXPECT_TRUE(two.view().running_primary());
+    EXPECT_FALSE(file_exists(two.options.data_dir + "/promote"));
+}
+
 TEST(Lifecycle, AStandbyChangesItsUpstreamWithoutARestartAndObeysItsPrimarysMinimums) {
     World world;
     Node one(world, "one"), two(world, "two"), three(world, "three");
