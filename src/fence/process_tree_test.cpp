@@ -40,8 +40,9 @@ void nothing() {}
 
 bool gone(pid_t pid) {
     for (int i = 0; i < 5'000; ++i) {
-        ::waitpid(pid, nullptr, WNOHANG);
-        if (!process_file_id(pid, "exe").known()) return true;
+        const pid_t reaped = ::waitpid(pid, nullptr, WNOHANG);
+        // Its program is out of sight before its children have fallen to the reaper.
+        if (reaped == pid || (reaped < 0 && !process_file_id(pid, "exe").known())) return true;
         std::this_thread::sleep_for(1ms);
     }
     return false;
