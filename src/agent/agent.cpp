@@ -115,6 +115,7 @@ Task<Agent::Exit> Agent::start() {
     }
     const core::Cluster cluster = core::read_cluster(*snapshot_);
     cluster_ = std::make_shared<core::Cluster>(cluster);
+    memory_.lineage.see(cluster, executor_.now());
     if (const core::Member* same = cluster.member(options_.name); same && !same->api_url.empty()) {
         const auto answers = co_await peers_.ask({*same}, executor_.now() + Duration{3000});
         if (!answers.empty() && answers.front().answered) {

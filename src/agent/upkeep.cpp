@@ -116,22 +116,26 @@ core::SlotKeeper Agent::slot_keeper(bool leader) const {
 
 Task<> Agent::publish_leadership(Leadership::Fence fence) {
     const auto epoch = lease_.epoch();
-    if (!epoch) co_return;
+    if (!epoch || !cluster_) co_return;
     // Only the owner of this leadership may speak of it: the leader key must still be the one of this epoch. And of
     // this lease: sent before a change of ttl and come late, this would put the key back under the lease of before,
-    // with which it lapses sooner than the deadline.
+    // with which it lapses sooner than the deadline. And what was sent before another record and came late would
+    // withdraw what that one says.
     Leadership record{.name = options_.name,
                       .fence = fence,
                       .epoch = *epoch,
                       .lease = lease_.lease(),
                       .timeline = newest_timeline(),
                       .life = lease_.life()};
-    if (cluster_ && cluster_->last_leadership && cluster_->last_leadership->epoch == *epoch &&
+    if (cluster_->last_leadership && cluster_->last_leadership->epoch == *epoch &&
         cluster_->last_leadership->fence == fence && cluster_->last_leadership->lease == record.lease &&
         cluster_->last_leadership->timeline == record.timeline)
         co_return;
+    const Revision seen = cluster_->leadership_modified;
     std::vector<core::KeyWrite> writes{
-        {.key = "castle/leader", .value = core::write_leadership(record)},
+        {.key = "castle/leader",
+         .value = core::write_leadership(record),
+         .expect = {number(seen) != 0 ? Expect::modified_at(seen) : Expect::absent()}},
         {.key = "leader",
          .value = options_.name,
          .leased = true,

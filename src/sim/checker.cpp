@@ -43,6 +43,10 @@ void Checker::server_changed(Postgres& server) {
 // What had been acknowledged before and is not in the log of the one who goes on is lost.
 void Checker::new_primary(Postgres& server) {
     ++promotions_;
+    const Branch* begun = server.disk.wal.branch;
+    while (begun->parent && begun->parent->timeline == begun->timeline) begun = begun->parent;
+    if (timelines_.try_emplace(begun->timeline, begun).first->second != begun)
+        violate("timeline " + std::to_string(number(begun->timeline)) + " is begun a second time, by " + server.name());
     const bool by_hand = std::exchange(asked_for_, store_.key("failover") != nullptr);
     const core::StoredValue* status = store_.key("status");
     const Lsn published = status ? core::read_status(status->value).optime : Lsn{};

@@ -49,6 +49,7 @@ private:
     bool synchronous_;
     std::vector<Node*> nodes_;
     std::map<std::string, bool> writable_;
+    std::map<Timeline, const Branch*> timelines_;  // by whom each number was begun
     struct Excuse {
         bool server_runs = false;
         BootTime until{};

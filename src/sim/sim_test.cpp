@@ -183,6 +183,34 @@ TEST_F(Simulation, ATimelinesNumberIsNotUsedTwice) {
     sim.expect_never_two_primaries();
 }
 
+// Nor is it while the agent that reserved it starts anew, before the server has begun it.
+TEST_F(Simulation, AnAgentThatStartsAnewDoesNotWithdrawAReservedTimeline) {
+    Sim sim{31, three()};
+    sim.expect_healthy_within(60s);
+    Node& old = sim.leader();
+    sim.freeze(old);
+    const auto record = [&] {
+        core::Snapshot snapshot;
+        if (const auto* stored = sim.store().key("castle/leader")) snapshot.keys["castle/leader"] = *stored;
+        return core::read_cluster(snapshot).last_leadership.value_or(core::Leadership{});
+    };
+    ASSERT_TRUE(sim.run_until([&] { return record().name != old.name(); }, 60s));
+    const Timeline reserved = record().timeline;
+    EXPECT_EQ(reserved, Timeline{2});
+    Node& next = sim.leader();
+    ASSERT_TRUE(sim.run_until([&] { return next.fence().state().phase == fence::Phase::armed; }, 5s));
+    EXPECT_FALSE(next.server().writable());
+    sim.reexec_agent(next);
+    bool withdrawn = false;
+    for (int i = 0; i < 1000; ++i) {
+        sim.run(1ms);
+        withdrawn |= record().timeline < reserved;
+    }
+    EXPECT_FALSE(withdrawn);
+    sim.thaw(old);
+    sim.expect_healthy_within(60s);
+}
+
 // The key that says that somebody bootstraps has no lease.
 TEST_F(Simulation, ABootstrapperThatDiesForGoodHoldsNobodyUp) {
     Sim sim{13, three()};
