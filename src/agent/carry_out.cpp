@@ -230,6 +230,7 @@ Task<> Agent::claim(Revision epoch, LeaseId published) {
 Task<Status> Agent::release_lock(Lsn optime) {
     const auto epoch = lease_.epoch();
     if (!epoch) co_return Done{};
+    publish();  // who sees the lock free asks at once, and nobody runs while a primary says that it lives
     core::ClusterStatus status = cluster_ ? cluster_->status : core::ClusterStatus{};
     if (optime.known()) status.optime = optime;
     Leadership released{.name = me(),
