@@ -16,7 +16,7 @@ PARAMETERS = {"shared_buffers": "16MB", "max_wal_size": "128MB", "min_wal_size":
 CUSTOMARY, TUNED = "inter 3s fall 3 rise 2", "inter 1s fall 2 rise 1"
 
 # A client that means to notice that its server is gone, rather than wait for the kernel's quarter of an hour.
-PATIENCE = "connect_timeout=2 tcp_user_timeout=1500 keepalives_idle=1 keepalives_interval=1 keepalives_count=2"
+PATIENCE = "connect_timeout=2 tcp_user_timeout=1100 keepalives_idle=1 keepalives_interval=1 keepalives_count=2"
 
 
 class Laboratory(Cluster):
