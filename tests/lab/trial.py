@@ -150,8 +150,7 @@ class Trial:
         except (NotInTime, AssertionError, OSError, psycopg2.Error) as error:
             wrong.append(f"{type(error).__name__}: {error}")
         for member in lab.members:
-            if "please report it as a BUG" in member.log_text(self._marks[member.name]):
-                wrong.append(f"{member.name} speaks of a bug of its own")
+            wrong += [f"{member.name}: {text}" for text in member.complaints(self._marks[member.name])]
 
     def _wait_for_clients(self):
         """Until each of them writes again, so that its gap has an end; a slow proxy is not the cluster's fault."""

@@ -13,6 +13,7 @@ from .host import Loopback
 from .waiting import eventually
 
 SUPERUSER, PASSWORD = "postgres", "super-Secret 1"
+COMPLAINT = re.compile(r"please report it as a BUG|(ERROR|WARNING): \w+Sanitizer|: runtime error: ")
 
 
 def postgres_bin():
@@ -121,6 +122,10 @@ class Member:
         with open(self.log, encoding="utf-8", errors="replace") as file:
             file.seek(since)
             return file.read()
+
+    def complaints(self, since=0):
+        """What an agent or a fence says only if it is wrong itself: sanitizers write there, and let it go on."""
+        return [line for line in self.log_text(since).splitlines() if COMPLAINT.search(line)]
 
     def log_mark(self):
         return os.path.getsize(self.log)
