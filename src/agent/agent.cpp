@@ -268,8 +268,11 @@ Task<> Agent::watch_lease() {
             const auto look = co_await store_.look(lease, deadline());
             if (look && incarnation == store_.incarnation()) {
                 const BootTime now = executor_.now(), lapses_from = look->asked + look->left;
-                memory_.lineage.see_lease(
-                    lease, {lapses_from, now + look->left + Duration{1000}, look->asked, look->life, look->term});
+                memory_.lineage.see_lease(lease, {.lapses_from = lapses_from,
+                                                  .lapses_before = now + look->left + Duration{1000},
+                                                  .asked = look->asked,
+                                                  .life = look->life,
+                                                  .term = look->term});
                 // What was told last counts if it is fresh when the lease ends, which is not before then.
                 pause = std::max(pause, lapses_from - now - settings_.retry_timeout - Duration{1000});
                 // Whole seconds are told: when the last one begins is seen by asking often.

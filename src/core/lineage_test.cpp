@@ -175,51 +175,24 @@ TEST(Lineage, WhatTheStoreToldOfALeaseHoldsForThatLeaseOnly) {
 // The store tells whole seconds. Answers that follow each other closely, the last of them soon after a second's
 // beginning, tell the end to the time between them.
 TEST(Lineage, AnswersThatTheLeaseWasNotRenewedBetweenSpeakOfTheSameEnd) {
+    // Answered 10 ms after it was asked, of a lease of 5 s.
+    const auto told = [](Duration asked, Duration left, std::uint64_t term = 1) {
+        return LeaseTold{.lapses_from = BootTime{asked + left},
+                         .lapses_before = BootTime{asked + 10ms + left + 1s},
+                         .asked = BootTime{asked},
+                         .life = 5s,
+                         .term = term};
+    };
     struct Row {
         std::string_view what;
         LeaseTold first, second;
-        BootTime from, before;
+        Duration from, before;
     };
     const Row rows[] = {
-        {"the last second began between them",
-         {.lapses_from = BootTime{14s}, .lapses_before = BootTime{15'010ms}, .asked = BootTime{13s}, .life = 5s},
-         {.lapses_from = BootTime{13'100ms},
-          .lapses_before = BootTime{14'110ms},
-          .asked = BootTime{13'100ms},
-          .life = 5s},
-         BootTime{14s},
-         BootTime{14'110ms}},
-        {"... and the second answer came late",
-         {.lapses_from = BootTime{13'100ms},
-          .lapses_before = BootTime{14'110ms},
-          .asked = BootTime{13'100ms},
-          .life = 5s},
-         {.lapses_from = BootTime{13'900ms},
-          .lapses_before = BootTime{14'910ms},
-          .asked = BootTime{13'900ms},
-          .life = 5s},
-         BootTime{13'900ms},
-         BootTime{14'110ms}},
-        {"it may have been renewed in between",
-         {.lapses_from = BootTime{13'100ms},
-          .lapses_before = BootTime{14'110ms},
-          .asked = BootTime{13'100ms},
-          .life = 5s},
-         {.lapses_from = BootTime{17s}, .lapses_before = BootTime{18'010ms}, .asked = BootTime{17s}, .life = 5s},
-         BootTime{17s},
-         BootTime{18'010ms}},
-        {"another leader of the store said the second",
-         {.lapses_from = BootTime{13'100ms},
-          .lapses_before = BootTime{14'110ms},
-          .asked = BootTime{13'100ms},
-          .life = 5s},
-         {.lapses_from = BootTime{13'900ms},
-          .lapses_before = BootTime{14'910ms},
-          .asked = BootTime{13'900ms},
-          .life = 5s,
-          .term = 2},
-         BootTime{13'900ms},
-         BootTime{14'910ms}},
+        {"the last second began between them", told(13s, 1s), told(13'100ms, 0s), 14s, 14'110ms},
+        {"both in the last second", told(13'100ms, 0s), told(13'900ms, 0s), 13'900ms, 14'110ms},
+        {"it may have been renewed in between", told(13'100ms, 0s), told(17s, 0s), 17s, 18'010ms},
+        {"another leader of the store said the second", told(13'100ms, 0s), told(13'900ms, 0s, 2), 13'900ms, 14'910ms},
     };
     for (const Row& row : rows) {
         SCOPED_TRACE(row.what);
@@ -228,8 +201,8 @@ TEST(Lineage, AnswersThatTheLeaseWasNotRenewedBetweenSpeakOfTheSameEnd) {
         lineage.see_lease(LeaseId{7}, row.first);
         lineage.see_lease(LeaseId{7}, row.second);
         ASSERT_TRUE(lineage.last().told);
-        EXPECT_EQ(lineage.last().told->lapses_from, row.from);
-        EXPECT_EQ(lineage.last().told->lapses_before, row.before);
+        EXPECT_EQ(lineage.last().told->lapses_from, BootTime{row.from});
+        EXPECT_EQ(lineage.last().told->lapses_before, BootTime{row.before});
     }
 }
 

@@ -162,12 +162,14 @@ Task<Status> Instance::promote(Timeline at_least, CancelToken cancel) {
     if (process_.state() != ProcessState::running)
         co_return Error{Errc::failed, "PostgreSQL is still starting or already stopping"};
     if (cancel.cancelled()) co_return Error{Errc::cancelled, "the promotion was given up"};
-    auto reserve = [data_dir = site_.options.data_dir, mine = view_.timeline, at_least, owner = site_.owner()] {
-        return reserve_timelines(data_dir, mine, at_least, owner);
-    };
-    if (in_recovery()) CASTLE_CO_CHECK(co_await site_.loop.on_worker(std::move(reserve), site_.in(10s)));
     const std::string trigger = site_.options.data_dir + "/promote";
-    if (in_recovery()) CASTLE_CO_CHECK(co_await request_promotion(trigger));
+    if (in_recovery()) {
+        auto reserve = [data_dir = site_.options.data_dir, mine = view_.timeline, at_least, owner = site_.owner()] {
+            return reserve_timelines(data_dir, mine, at_least, owner);
+        };
+        CASTLE_CO_CHECK(co_await site_.loop.on_worker(std::move(reserve), site_.in(10s)));
+        CASTLE_CO_CHECK(co_await request_promotion(trigger));
+    }
     role_ = Role::primary;
     Status promoted = Done{};
     for (Duration patience = 25ms;; patience = std::min<Duration>(2 * patience, 1s)) {
