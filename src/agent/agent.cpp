@@ -256,7 +256,7 @@ Task<> Agent::observe() {
 }
 
 // Keeps in mind until when the leader's lease lives: one that ends before was revoked by hand. Beside the cycle, which
-// does not wait for it.
+// does not wait for it. One that has run out is ended at once.
 Task<> Agent::watch_lease() {
     for (;;) {
         const auto seen = lease_of_leader_.count();
@@ -268,21 +268,34 @@ Task<> Agent::watch_lease() {
             const auto look = co_await store_.look(lease, deadline());
             if (look && incarnation == store_.incarnation()) {
                 const BootTime now = executor_.now(), lapses_from = look->asked + look->left;
-                memory_.lineage.see_lease(lease, {.lapses_from = lapses_from,
-                                                  .lapses_before = now + look->left + Duration{1000},
-                                                  .asked = look->asked,
-                                                  .life = look->life,
-                                                  .term = look->term});
+                memory_.lineage.see_lease(lease,
+                                          core::LeaseTold::heard(look->asked, now, look->left, look->life, look->term));
+                const auto& known = memory_.lineage.last().told;
                 // What was told last counts if it is fresh when the lease ends, which is not before then.
                 pause = std::max(pause, lapses_from - now - settings_.retry_timeout - Duration{1000});
                 // Whole seconds are told: when the last one begins is seen by asking often.
-                if (look->left > Duration{0})
-                    pause = std::min(pause, std::max(lapses_from - now - Duration{1000}, Duration{100}));
+                if (look->left > Duration{0}) {
+                    pause = std::min(pause, std::max(lapses_from - now - Duration{1000}, Duration{50}));
+                } else if (known && known->out_by && all_fenced()) {
+                    const bool out = look->asked >= *known->out_by;
+                    pause = std::min(pause, out ? Duration{250} : *known->out_by - now);
+                    if (out) co_await end_lapsed(lease, *known);
+                }
             }
             if (!look) pause = std::min(pause, Duration{1000});
         }
         co_await wait_past(executor_, lease_of_leader_, seen, executor_.now() + pause);
     }
+}
+
+// The store looks for such leases only now and then. By its end the old leader's fence has ended its server; members
+// without one would follow without asking.
+Task<> Agent::end_lapsed(LeaseId lease, core::LeaseTold told) {
+    const core::LastLeader& last = memory_.lineage.last();
+    if (last.lease != lease || !last.published || last.fence != core::Leadership::Fence::on) co_return;
+    log(Level::info, "the lease of " + last.name + " has run out");
+    const auto removed = co_await store_.remove(lease, told.term, executor_.now() + Duration{1000});
+    if (!removed) log(Level::info, removed.error().message);
 }
 
 // Revisions of another store mean nothing in this one, even if the numbers are the same.
@@ -316,11 +329,8 @@ Task<> Agent::apply_config() {
     }
     if (changed || force_configure_) rejoin_ = options_.rejoin(dynamic_json_);
     core::Settings repaired = configured_settings_;
-    const bool all_fenced = options_.fence_works && std::ranges::all_of(cluster_->members, [&](const auto& entry) {
-                                return entry.first == options_.name || entry.second.fenced;
-                            });
     const auto warnings =
-        core::repair(repaired, all_fenced ? core::TimeoutFloors::fenced : core::TimeoutFloors::contract);
+        core::repair(repaired, all_fenced() ? core::TimeoutFloors::fenced : core::TimeoutFloors::contract);
     if (!(repaired == settings_) || changed) {
         for (const std::string& warning : warnings) log(Level::warning, warning);
         settings_ = std::move(repaired);
@@ -334,6 +344,12 @@ Task<> Agent::apply_config() {
     } else if (changed) {
         configured_ = false;  // once the running action has ended
     }
+}
+
+bool Agent::all_fenced() const {
+    return options_.fence_works && std::ranges::all_of(cluster_->members, [this](const auto& entry) {
+               return entry.first == options_.name || entry.second.fenced;
+           });
 }
 
 Task<> Agent::look_at_watchdog() {

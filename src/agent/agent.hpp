@@ -78,6 +78,8 @@ private:
     Task<> observe();
     void another_store();
     Task<> watch_lease();
+    Task<> end_lapsed(LeaseId lease, core::LeaseTold told);
+    bool all_fenced() const;
     Task<> apply_config();
     Task<> look_at_watchdog();
     core::Situation situation() const;

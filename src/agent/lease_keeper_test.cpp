@@ -33,6 +33,7 @@ struct FakeStore final : ports::Store {
     Task<Result<Revision>> write(std::vector<core::KeyWrite>, BootTime) override { co_return Revision{}; }
     void adopt(LeaseId, Duration) override {}
     Task<Result<ports::LeaseEnd>> ended(LeaseId, BootTime) override { co_return ports::LeaseEnd{}; }
+    Task<Status> remove(LeaseId, std::uint64_t, BootTime) override { co_return Done{}; }
     Task<Result<ports::LeaseLook>> look(LeaseId, BootTime) override { co_return ports::LeaseLook{}; }
 
     Executor& executor;

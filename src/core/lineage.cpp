@@ -32,6 +32,18 @@ LastLeader from_records(const Cluster& cluster) {
 }  // namespace
 
 void Lineage::see(const Cluster& cluster, BootTime now) {
+LeaseTold LeaseTold::heard(BootTime asked, BootTime answered, Duration left, Duration life, std::uint64_t term) {
+    constexpr Duration second{1000};
+    LeaseTold told{.lapses_from = asked + left,
+                   .lapses_before = answered + left + second,
+                   .asked = asked,
+                   .life = life,
+                   .term = term};
+    if (left == Duration{0})
+        told.out_by = told.lapses_before + second / 20;  // the store's clock may be that much slower
+    return told;
+}
+
     if (incarnation_ != 0 && cluster.incarnation != incarnation_) {
         doubt_everybody(now);
         left_over_until_ = cluster.revision;
@@ -62,9 +74,11 @@ void Lineage::see_lease(LeaseId lease, LeaseTold told) {
         // Renewed since the last answer, it would live longer than this one says: both speak of the same end. (A new
         // leader of the store may prolong it by less.)
         const bool renewed = told.lapses_before > last_.told->asked + told.life - told.life / 20;
-        if (!renewed && told.term == last_.told->term)
+        if (!renewed && told.term == last_.told->term) {
             told.lapses_before = std::min(told.lapses_before, last_.told->lapses_before);
     }
+            if (told.out_by && last_.told->out_by) told.out_by = std::min(*told.out_by, *last_.told->out_by);
+        }
     last_.told = told;
 }
 

@@ -21,6 +21,11 @@ struct LeaseTold {
     BootTime asked{};
     Duration life{};
     std::uint64_t term = 0;  // of the store's leader that said so
+    // Known once its last second has begun: it has run out by then, by the clock of the store.
+    std::optional<BootTime> out_by;
+
+    // `left`: in whole seconds, rounded down, as the store tells it.
+    static LeaseTold heard(BootTime asked, BootTime answered, Duration left, Duration life, std::uint64_t term);
 };
 
 struct LastLeader {

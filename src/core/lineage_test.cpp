@@ -177,22 +177,22 @@ TEST(Lineage, WhatTheStoreToldOfALeaseHoldsForThatLeaseOnly) {
 TEST(Lineage, AnswersThatTheLeaseWasNotRenewedBetweenSpeakOfTheSameEnd) {
     // Answered 10 ms after it was asked, of a lease of 5 s.
     const auto told = [](Duration asked, Duration left, std::uint64_t term = 1) {
-        return LeaseTold{.lapses_from = BootTime{asked + left},
-                         .lapses_before = BootTime{asked + 10ms + left + 1s},
-                         .asked = BootTime{asked},
-                         .life = 5s,
-                         .term = term};
+        return LeaseTold::heard(BootTime{asked}, BootTime{asked + 10ms}, left, 5s, term);
     };
     struct Row {
         std::string_view what;
         LeaseTold first, second;
         Duration from, before;
+        std::optional<Duration> out_by;
     };
     const Row rows[] = {
-        {"the last second began between them", told(13s, 1s), told(13'100ms, 0s), 14s, 14'110ms},
-        {"both in the last second", told(13'100ms, 0s), told(13'900ms, 0s), 13'900ms, 14'110ms},
-        {"it may have been renewed in between", told(13'100ms, 0s), told(17s, 0s), 17s, 18'010ms},
-        {"another leader of the store said the second", told(13'100ms, 0s), told(13'900ms, 0s, 2), 13'900ms, 14'910ms},
+        {"the last second began between them", told(13s, 1s), told(13'100ms, 0s), 14s, 14'110ms, 14'160ms},
+        {"both in the last second", told(13'100ms, 0s), told(13'900ms, 0s), 13'900ms, 14'110ms, 14'160ms},
+        {"it may have been renewed in between", told(13'100ms, 0s), told(17s, 0s), 17s, 18'010ms, 18'060ms},
+        {"it was renewed in between", told(13'100ms, 0s), told(13'200ms, 4s), 17'200ms, 18'210ms, {}},
+        {"another leader of the store said the second", told(13'100ms, 0s), told(13'900ms, 0s, 2), 13'900ms, 14'910ms,
+         14'960ms},
+        {"before its last second it is not known so well", told(12s, 2s), told(13s, 1s), 14s, 15'010ms, {}},
     };
     for (const Row& row : rows) {
         SCOPED_TRACE(row.what);
@@ -203,6 +203,7 @@ TEST(Lineage, AnswersThatTheLeaseWasNotRenewedBetweenSpeakOfTheSameEnd) {
         ASSERT_TRUE(lineage.last().told);
         EXPECT_EQ(lineage.last().told->lapses_from, BootTime{row.from});
         EXPECT_EQ(lineage.last().told->lapses_before, BootTime{row.before});
+        EXPECT_EQ(lineage.last().told->out_by, row.out_by ? std::optional(BootTime{*row.out_by}) : std::nullopt);
     }
 }
 

@@ -236,6 +236,17 @@ void SimStore::watch_soon() {
     });
 }
 
+Task<Status> SimStore::remove(LeaseId lease, std::uint64_t term, BootTime deadline) {
+    const auto found = co_await ask<StoreService::Found>(
+        [](StoreService& service, int server) { return service.get(server, "leader"); }, deadline);
+    if (!found) co_return Error{Errc::timed_out, "the store does not answer"};
+    if (found->term != term) co_return Error{Errc::conflict, "the store has another leader"};
+    const auto removed = co_await ask<Done>(
+        [lease](StoreService& service, int server) { return service.remove(server, lease); }, deadline);
+    if (!removed) co_return Error{Errc::timed_out, "the store does not answer", Effect::unknown};
+    co_return Done{};
+}
+
 void SimStore::deliver() {
     delivering_ = false;
     if (!cached_ || !network_.open_both(service_.host(watched_), host_) || !service_.in_quorum(watched_)) return;

@@ -21,6 +21,7 @@ public:
     void adopt(LeaseId lease, Duration life) override;
     Task<Result<ports::LeaseLook>> look(LeaseId lease, BootTime deadline) override;
     Task<Result<ports::LeaseEnd>> ended(LeaseId lease, BootTime deadline) override;
+    Task<Status> remove(LeaseId lease, std::uint64_t term, BootTime deadline) override;
 
     LeaseId lease() const { return lease_; }
     BootTime lease_until() const {

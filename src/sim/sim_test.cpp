@@ -312,6 +312,25 @@ TEST_F(Simulation, ABackupOfAnEarlierLeadershipDoesNotMakeASecondPrimary) {
     sim.expect_never_two_primaries();
 }
 
+// The store itself looks for leases that have run out every half second only.
+TEST_F(Simulation, ALeaseThatHasRunOutIsNotWaitedFor) {
+    for (std::uint64_t seed = 41; seed < 46; ++seed) {
+        SCOPED_TRACE(seed);
+        Sim sim{seed, three()};
+        sim.expect_healthy_within(60s);
+        Node& old = sim.leader();
+        sim.freeze(old);
+        sim.run(5s);  // what it had sent has arrived
+        const BootTime ends = sim.now() + sim.store().left(sim.store().key("leader")->lease);
+        ASSERT_TRUE(sim.run_until([&] { return sim.leader_or_null() != &old; }, 60s));
+        EXPECT_GE(sim.now(), ends);
+        EXPECT_LE(sim.now(), ends + 200ms);
+        sim.thaw(old);
+        sim.expect_healthy_within(60s);
+        sim.expect_never_two_primaries();
+    }
+}
+
 // Both keys vanish in one revision, as if the lease had run out; but the frozen leader's deadline is far away.
 TEST_F(Simulation, ALeaseRevokedByHandIsNoLapse) {
     Options options = three();

@@ -106,6 +106,7 @@ std::optional<StoreService::KeepAlive> StoreService::keep_alive(int server, Leas
     if (!in_quorum(server)) return std::nullopt;
     const auto found = leases_.find(lease);
     if (found == leases_.end()) return KeepAlive{false, {}, term_};
+    if (left(found->second) <= 0ms) return std::nullopt;  // waits until it is revoked
     found->second.ends = world_.now() + found->second.life;
     return KeepAlive{true, found->second.life, term_};
 }
@@ -117,8 +118,22 @@ std::optional<StoreService::Look> StoreService::look(int server, LeaseId lease) 
     const auto term = stale ? stale_term_ : term_;
     const auto found = leases.find(lease);
     if (found == leases.end()) return Look{false, {}, {}, term};
-    const Duration left = std::max(found->second.ends - world_.now(), Duration{0});
-    return Look{true, std::chrono::floor<std::chrono::seconds>(left), found->second.life, term};
+    const Duration rest = std::max(left(found->second), 0ms);
+    return Look{true, std::chrono::floor<std::chrono::seconds>(rest), found->second.life, term};
+}
+
+std::optional<Done> StoreService::remove(int server, LeaseId lease) {
+    if (!in_quorum(server)) return std::nullopt;
+    if (leases_.contains(lease)) {
+        world_.note("store", "lease %1 is removed", {number(lease)});
+        lapse(lease);
+    }
+    return Done{};
+}
+
+Duration StoreService::left(const Lease& lease) const {
+    const Duration drift{lease.life.count() * clock_ppm_ / 1'000'000};
+    return lease.ends - drift - world_.now();
 }
 
 // The leader's clock may run fast or slow; a lease is never revoked before it has run out by that clock.

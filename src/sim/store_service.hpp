@@ -54,6 +54,10 @@ public:
         std::uint64_t term;
     };
     std::optional<Look> look(int server, LeaseId lease);
+    std::optional<Done> remove(int server, LeaseId lease);
+
+    // Until it runs out; it is removed some time after that.
+    Duration left(LeaseId lease) const { return left(leases_.at(lease)); }
 
     bool up(int server) const { return up_[server]; }
     // Takes part in the quorum at this moment: answers, and brings watch events.
@@ -100,6 +104,7 @@ private:
     void become(Saved state);
     void lost_server();
     void watch_lease(LeaseId id);
+    Duration left(const Lease& lease) const;
     void lapse(LeaseId id);
     void next_revision();
     bool holds(const core::Expect& expect, const core::StoredValue* value) const;

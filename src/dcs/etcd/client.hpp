@@ -38,6 +38,7 @@ inline constexpr Method read_txn{"/etcdserverpb.KV/Txn", true, TermGuard::Source
 inline constexpr Method write_txn{"/etcdserverpb.KV/Txn", false, TermGuard::Source::quorum};
 inline constexpr Method lease_grant{"/etcdserverpb.Lease/LeaseGrant", true, TermGuard::Source::quorum};
 inline constexpr Method lease_keep_alive{"/etcdserverpb.Lease/LeaseKeepAlive", true, TermGuard::Source::one_node};
+inline constexpr Method lease_revoke{"/etcdserverpb.Lease/LeaseRevoke", false, TermGuard::Source::quorum};
 inline constexpr Method lease_time_to_live{"/etcdserverpb.Lease/LeaseTimeToLive", true, TermGuard::Source::one_node};
 inline constexpr Method member_list{"/etcdserverpb.Cluster/MemberList", true, TermGuard::Source::one_node};
 inline constexpr std::string_view authenticate = "/etcdserverpb.Auth/Authenticate";

@@ -178,6 +178,23 @@ TEST_F(OneEtcd, ALeaseThatNobodyRenewsEnds) {
     EXPECT_TRUE(driver.must_ended(renewal.lease));
 }
 
+TEST_F(OneEtcd, ALeaseIsRemovedByTheWordOfTheLeaderOfToday) {
+    const LeaseId lease = driver.must_renew(20s).lease;
+    driver.must_write({{"members/a", "x", true, {}}});
+    const auto look = driver.run(driver.store().look(lease, driver.now() + 5s));
+    ASSERT_TRUE(look);
+    const auto remove = [&](std::uint64_t term) {
+        return driver.run(driver.store().remove(lease, term, driver.now() + 5s));
+    };
+    const Status of_another = remove(look->term - 1);
+    ASSERT_FALSE(of_another);
+    EXPECT_EQ(of_another.error().code, Errc::conflict);
+    EXPECT_TRUE(oracle.keys(prefix()).contains("members/a"));
+    EXPECT_TRUE(remove(look->term));
+    EXPECT_FALSE(oracle.keys(prefix()).contains("members/a"));
+    EXPECT_TRUE(remove(look->term));  // gone already
+}
+
 TEST_F(OneEtcd, AClaimIsConfirmedByTheLeaderKeyItself) {
     const ports::Renewal first = driver.must_renew(20s);
     const Revision created = driver.must_write({{"leader", "a", true, {Expect::absent()}}});

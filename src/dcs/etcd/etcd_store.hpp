@@ -31,6 +31,9 @@ public:
     Task<Result<ports::LeaseEnd>> ended(LeaseId lease, BootTime deadline) override {
         return lease_.ended(lease, deadline);
     }
+    Task<Status> remove(LeaseId lease, std::uint64_t term, BootTime deadline) override {
+        return lease_.remove(lease, term, deadline);
+    }
 
     const Client& client() const { return client_; }
 

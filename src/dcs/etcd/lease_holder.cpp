@@ -143,4 +143,17 @@ Task<Result<ports::LeaseEnd>> LeaseHolder::ended(LeaseId lease, BootTime deadlin
     }
 }
 
+// A lease that has run out is not renewed any more: Renew() in etcd's lessor waits for its end. etcd looks for such
+// leases every 500 ms.
+Task<Status> LeaseHolder::remove(LeaseId lease, std::uint64_t term, BootTime deadline) {
+    CASTLE_CO_TRY(const std::uint64_t now, co_await quorum_term(deadline));
+    if (now != term) co_return Error{Errc::conflict, "etcd has another leader, which has prolonged all leases"};
+    etcdpb::LeaseRevokeRequest request;
+    request.set_id(number(lease));
+    auto answer =
+        co_await client_.call<etcdpb::LeaseRevokeResponse>(methods::lease_revoke, std::move(request), deadline);
+    if (answer || answer.error().code == Errc::not_found) co_return Done{};
+    co_return std::move(answer).error().in("remove a lease");
+}
+
 }  // namespace castle::dcs

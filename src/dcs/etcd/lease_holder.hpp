@@ -26,6 +26,7 @@ public:
     void forget(LeaseId lease);  // the store says that it is gone
     Task<Result<ports::LeaseLook>> look(LeaseId lease, BootTime deadline);
     Task<Result<ports::LeaseEnd>> ended(LeaseId lease, BootTime deadline);
+    Task<Status> remove(LeaseId lease, std::uint64_t term, BootTime deadline);
 
 private:
     struct Prolonged {
