@@ -208,8 +208,8 @@ Task<> Agent::take_lock(core::Evidence evidence) {
     if (cluster_->failover) writes.push_back({.key = "failover", .value = "{}"});
     takes_over_ = evidence.kind() != core::Evidence::Kind::released;  // before the write: its answer may be lost
     auto written = co_await store_.write(std::move(writes), deadline());
-    doubt_ = true;
     if (!written) {
+        doubt_ = true;
         if (written.error().code == Errc::not_found) co_await lease_.renew_now(deadline());
         log(Level::info, "Could not take out TTL lock: " + written.error().message);
         next_cycle_ = executor_.now() + Duration{50};

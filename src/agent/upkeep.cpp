@@ -141,8 +141,8 @@ Task<> Agent::publish_leadership(Leadership::Fence fence) {
          .leased = true,
          .expect = {Expect::created_at(*epoch), Expect::value_is(options_.name), Expect::leased_by(record.lease)}}};
     auto written = co_await store_.write(std::move(writes), deadline());
-    doubt_ = true;
     if (!written) {
+        doubt_ = true;
         log(Level::warning, "publish the state of the fence: " + written.error().message);
         co_return;
     }

@@ -52,7 +52,8 @@ public:
     // Everything below the prefix, linearizable: sees every write that was answered before this call.
     virtual Task<Result<std::shared_ptr<const core::Snapshot>>> read(BootTime deadline) = 0;
 
-    // What the watch has brought, or null while the watch is not in step (then call read()).
+    // What the watch has brought, or null while the watch is not in step (then call read()). Never older than a write
+    // of this object that was answered.
     virtual std::shared_ptr<const core::Snapshot> cached() const = 0;
 
     // Notified when cached() has changed.

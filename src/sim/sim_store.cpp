@@ -99,6 +99,11 @@ Task<Result<std::shared_ptr<const core::Snapshot>>> SimStore::read(BootTime dead
     co_return Error{Errc::timed_out, "the store does not answer"};
 }
 
+std::shared_ptr<const core::Snapshot> SimStore::cached() const {
+    const bool older = cached_ && cached_->incarnation == written_in_ && cached_->revision < written_;
+    return older ? nullptr : cached_;
+}
+
 Task<Result<Revision>> SimStore::write(std::vector<core::KeyWrite> writes, BootTime deadline) {
     const std::uint64_t meant = generation_;
     while (process_->executor().now() < deadline) {
@@ -112,6 +117,10 @@ Task<Result<Revision>> SimStore::write(std::vector<core::KeyWrite> writes, BootT
             if (meant != 0 && generation_ != meant)
                 co_return Error{Errc::failed, "the store has been replaced", Effect::unknown};
             if (!*written && written->error().code == Errc::not_found) lease_ = {};
+            if (*written) {
+                written_ = written_in_ == generation_ ? std::max(written_, **written) : **written;
+                written_in_ = generation_;
+            }
             co_return std::move(*written);
         }
         const bool surely_not = refused_;

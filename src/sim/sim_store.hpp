@@ -13,7 +13,7 @@ public:
     SimStore(World& world, Network& network, StoreService& service, std::shared_ptr<Process> process, HostId host);
 
     Task<Result<std::shared_ptr<const core::Snapshot>>> read(BootTime deadline) override;
-    std::shared_ptr<const core::Snapshot> cached() const override { return cached_; }
+    std::shared_ptr<const core::Snapshot> cached() const override;
     Signal& changed() override { return changed_; }
     std::uint64_t incarnation() const override { return generation_; }
     Task<Result<Revision>> write(std::vector<core::KeyWrite> writes, BootTime deadline) override;
@@ -61,6 +61,8 @@ private:
     std::uint64_t generation_ = 0;  // of the store, as far as this client knows
 
     std::shared_ptr<const core::Snapshot> cached_;
+    Revision written_{};            // of our latest write,
+    std::uint64_t written_in_ = 0;  // and the store that it was in
     Signal changed_;
     int watched_;  // the server that the watch is connected to
     bool delivering_ = false;
