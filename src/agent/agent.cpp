@@ -79,7 +79,7 @@ Task<Agent::Exit> Agent::run() {
     scope_.spawn(watch_lease());
     while (!leaving_ && !fatal_) {
         if (stopping_) {
-            co_await shut_down();
+            co_await end_in_order();
             co_return Exit::stopped;
         }
         const auto seen = wake_.count();
@@ -394,15 +394,11 @@ Task<std::optional<core::Decision>> Agent::decide_with_findings() {
     // lag.
     if (server_.view().looked_at + core::position_age_max < executor_.now())
         co_await server_.look(executor_.now() + look_patience);
-    const BootTime until = executor_.now() + Duration{2500};
+    Scope beside(executor_);
+    if (number(decision.action.lease) != 0)
+        beside.spawn(find_lease_end(decision.action.lease, executor_.now() + Duration{2500}, &findings));
     findings.peers = co_await roll_call_.ask(decision.action.members);
-    if (number(decision.action.lease) != 0) {
-        auto ended = co_await store_.ended(decision.action.lease, std::max(until, executor_.now() + Duration{500}));
-        if (ended) {
-            findings.lease_ended = ended->ended;
-            findings.store_term = ended->term;
-        }
-    }
+    co_await beside.drained();
     // Who leads may have changed meanwhile; answers are of the question as it was.
     auto latest = store_.cached();
     if (!latest) {  // the watch is being mended; the store itself still answers
@@ -423,6 +419,13 @@ Task<std::optional<core::Decision>> Agent::decide_with_findings() {
     co_return decision;
 }
 
+Task<> Agent::find_lease_end(LeaseId lease, BootTime until, core::Findings* findings) {
+    const auto ended = co_await store_.ended(lease, until);
+    if (!ended) co_return;
+    findings->lease_ended = ended->ended;
+    findings->store_term = ended->term;
+}
+
 void Agent::note(const core::Decision& decision, bool heartbeat) {
     ++decided_[static_cast<std::size_t>(decision.reason)];
     const bool same =
@@ -440,7 +443,7 @@ void Agent::note(const core::Decision& decision, bool heartbeat) {
 }
 
 // SIGTERM. A server that does not stop keeps the lock: the fence ends it at the deadline.
-Task<> Agent::shut_down() {
+Task<> Agent::end_in_order() {
     log(Level::info, "stopping");
     worker_.cancel();
     const BootTime give_up = executor_.now() + Duration{12'000};

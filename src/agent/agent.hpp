@@ -85,8 +85,9 @@ private:
     core::Situation situation() const;
     void note(const core::Decision& decision, bool heartbeat);
     void store_moved();
-    Task<> shut_down();
+    Task<> end_in_order();
     Task<std::optional<core::Decision>> decide_with_findings();
+    Task<> find_lease_end(LeaseId lease, BootTime until, core::Findings* findings);
     BootTime deadline() const;  // for one request to the store
     bool leads() const;         // the leader key is ours, in our latest view
     std::string me() const { return options_.name; }
@@ -98,7 +99,7 @@ private:
     Task<> drop_old_lock();
     Task<> take_lock(core::Evidence evidence);
     Task<> claim(Revision epoch, LeaseId published = {});
-    Task<Status> release_lock(Lsn optime);
+    Task<Status> release_lock(Lsn optime, std::optional<core::Leadership::ShutDown> shut_down = {});
     Task<> write_initialize();
     Task<> clear_request();
     Timeline newest_timeline() const;
@@ -116,6 +117,8 @@ private:
     Task<Status> find_crash_end();
     Task<> find_crash_end_aside();
     Task<Status> demote(core::Action::Demote how, std::optional<Revision> epoch);
+    std::optional<core::Leadership::ShutDown> shut_down() const;
+    Task<> await_caught_up(core::Member member, core::Leadership::ShutDown end, Signal& caught_up);
     Task<Status> stop_and_release(std::optional<Revision> epoch, BootTime deadline);
     Task<> kill_server();
     Task<> checkpoint_after_promote();

@@ -226,8 +226,8 @@ Task<> Agent::claim(Revision epoch, LeaseId published) {
     co_await lease_.renew_now(deadline());  // the deadline counts only from a confirmed renewal
 }
 
-// Gives the leader key back, saying that the server has shut down: `optime` is the end of its WAL.
-Task<Status> Agent::release_lock(Lsn optime) {
+// Gives the leader key back, saying that the server is down: `optime` is the end of its WAL as far as we know.
+Task<Status> Agent::release_lock(Lsn optime, std::optional<Leadership::ShutDown> shut_down) {
     const auto epoch = lease_.epoch();
     if (!epoch) co_return Done{};
     publish();  // who sees the lock free asks at once, and nobody runs while a primary says that it lives
@@ -237,7 +237,8 @@ Task<Status> Agent::release_lock(Lsn optime) {
                         .fence = Leadership::Fence::released,
                         .epoch = *epoch,
                         .lease = lease_.lease(),
-                        .timeline = newest_timeline()};
+                        .timeline = newest_timeline(),
+                        .shut_down = shut_down};
     std::vector<core::KeyWrite> writes{
         {.key = "status", .value = core::write_status(status)},
         {.key = "castle/leader", .value = core::write_leadership(released)},

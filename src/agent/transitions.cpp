@@ -255,49 +255,68 @@ Task<Status> Agent::demote(Action::Demote how, std::optional<Revision> epoch) {
     co_return co_await server_.stop(ports::StopMode::fast, until);
 }
 
+// PostgreSQL writes that into its control file when no client is connected any more.
+std::optional<Leadership::ShutDown> Agent::shut_down() const {
+    const auto& control = server_.view().control;
+    if (!control || control->state != core::ControlState::shut_down) return std::nullopt;
+    return Leadership::ShutDown{control->timeline, control->checkpoint};
+}
+
+// Waits until this member has all WAL of a server that shut down so.
+Task<> Agent::await_caught_up(core::Member member, Leadership::ShutDown end, Signal& caught_up) {
+    for (Duration pause{5};; pause = std::min(2 * pause, Duration{200})) {
+        std::vector<core::Member> one;
+        one.push_back(member);
+        const auto answers = co_await peers_.ask(std::move(one), executor_.now() + Duration{2000});
+        if (core::possible({.others = answers,
+                            .candidate = {},
+                            .at_least = Lsn{end.checkpoint.offset() + 1},
+                            .timeline = end.timeline}))
+            break;
+        co_await sleep_for(executor_, pause);
+    }
+    caught_up.notify();
+}
+
 // Shuts the server down, and gives the lock back as soon as it surely acknowledges nothing any more and either has sent
-// all of its WAL (it has ended) or another member has it (WAL senders may wait for a slow one for long).
+// all of its WAL (it has ended) or one of those who are to follow has it: the last of its clients' processes, and WAL
+// senders for a slow standby, may take their time.
 Task<Status> Agent::stop_and_release(std::optional<Revision> epoch, BootTime deadline) {
     Completion<Status> stopped;
-    Signal progress;
-    const auto on_server = server_.changed().subscribe([&progress] { progress.notify(); });
-    const auto on_stopped = stopped.arrived().subscribe([&progress] { progress.notify(); });
-    Scope stopping(executor_);
+    Signal progress, caught_up;
+    const auto notify = [&progress] { progress.notify(); };
+    const auto on_server = server_.changed().subscribe(notify);
+    const auto on_stopped = stopped.arrived().subscribe(notify);
+    const auto on_caught_up = caught_up.subscribe(notify);
+    Scope beside(executor_);
     struct Stop {
         static Task<> run(ports::Server& server, BootTime until, std::function<void(Status)> done) {
             done(co_await server.stop(ports::StopMode::fast, until));
         }
     };
-    stopping.spawn(Stop::run(server_, deadline, stopped.setter()));
-    std::optional<BootTime> shut_down_since;
-    Status result = Done{};
+    beside.spawn(Stop::run(server_, deadline, stopped.setter()));
+    bool asked = false;
     for (;;) {
         const auto seen = progress.count();
-        if (stopped.ready()) {
-            result = stopped.take();
-            break;
+        if (stopped.ready()) break;
+        const auto down = shut_down();
+        if (down && cluster_ && !std::exchange(asked, true)) {
+            for (core::Member& member : core::successors(*cluster_, me()))
+                beside.spawn(await_caught_up(std::move(member), *down, caught_up));
         }
-        const auto& control = server_.view().control;
-        const bool is_down = control && control->state == core::ControlState::shut_down;
-        if (is_down && !shut_down_since) shut_down_since = executor_.now();
-        if (is_down && epoch && lease_.epoch() == epoch && executor_.now() >= *shut_down_since + Duration{1000} &&
-            cluster_) {
-            std::vector<core::Member> others;
-            for (const auto& [name, member] : cluster_->members)
-                if (name != me() && !member.api_url.empty()) others.push_back(member);
-            const auto answers = co_await peers_.ask(std::move(others), executor_.now() + Duration{2000});
-            if (core::possible({.others = answers, .candidate = {}, .at_least = control->checkpoint})) {
-                auto released = co_await release_lock(control->checkpoint);
-                if (!released) log(Level::error, "release the lock: " + released.error().message);
-            }
+        if (down && caught_up.count() != 0 && epoch && lease_.epoch() == epoch) {
+            auto released = co_await release_lock(down->checkpoint, down);
+            if (!released) log(Level::error, "release the lock: " + released.error().message);
+            continue;
         }
-        co_await wait_past(executor_, progress, seen, is_down ? executor_.now() + Duration{200} : BootTime::max());
+        co_await wait_past(executor_, progress, seen, BootTime::max());
     }
+    const Status result = stopped.take();
     if (!result) co_return result;
     co_await server_.look(executor_.now() + Duration{1000});
     if (epoch && lease_.epoch() == epoch) {
         const auto& control = server_.view().control;
-        CASTLE_CO_CHECK(co_await release_lock(control ? control->checkpoint : Lsn{}));
+        CASTLE_CO_CHECK(co_await release_lock(control ? control->checkpoint : Lsn{}, shut_down()));
     }
     co_await disarm_fence();
     co_return result;

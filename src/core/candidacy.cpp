@@ -53,4 +53,18 @@ bool possible(const HandOver& hand_over) {
     });
 }
 
+std::vector<Member> successors(const Cluster& cluster, std::string_view leader) {
+    const std::string candidate = cluster.failover ? cluster.failover->candidate : std::string();
+    std::vector<Member> first;
+    for (const auto& [name, member] : cluster.members) {
+        if (name == leader || member.api_url.empty() || member.tags.nofailover) continue;
+        if (!candidate.empty() && name != candidate) continue;
+        const int priority = member.tags.failover_priority;
+        if (!first.empty() && priority < first.front().tags.failover_priority) continue;
+        if (!first.empty() && priority > first.front().tags.failover_priority) first.clear();
+        first.push_back(member);
+    }
+    return first;
+}
+
 }  // namespace castle::core

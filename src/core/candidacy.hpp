@@ -56,4 +56,8 @@ struct HandOver {
 };
 bool possible(const HandOver& hand_over);
 
+// Who is to lead after `leader` if it has all of its WAL: the candidate that was asked for, else those that may lead
+// and whom nobody else is preferred to.
+std::vector<Member> successors(const Cluster& cluster, std::string_view leader);
+
 }  // namespace castle::core

@@ -149,5 +149,46 @@ TEST(HandOver, NeedsOneWhoCan) {
     }
 }
 
+TEST(Successors, AreThoseThatNobodyIsPreferredTo) {
+    const auto add = [](Cluster& cluster, std::string name, Tags tags) {
+        Member& member = cluster.members[name];
+        member.name = name;
+        member.api_url = "http://" + name + ":8008/patroni";
+        member.tags = std::move(tags);
+    };
+    Cluster healthy;
+    for (const char* name : {"n1", "n2", "n3"}) add(healthy, name, {});
+    struct Row {
+        std::string_view rule;
+        void (*change)(Cluster&);
+        std::vector<std::string> expected;
+    };
+    const Row rows[] = {
+        {"all the others", [](Cluster&) {}, {"n2", "n3"}},
+        {"nofailover", [](Cluster& c) { c.members["n2"].tags = {.nofailover = true, .failover_priority = 0}; }, {"n3"}},
+        {"a higher priority", [](Cluster& c) { c.members["n3"].tags.failover_priority = 2; }, {"n3"}},
+        {"a lower priority", [](Cluster& c) { c.members["n2"].tags.failover_priority = 2; }, {"n2"}},
+        {"the leader's own does not matter",
+         [](Cluster& c) { c.members["n1"].tags.failover_priority = 9; },
+         {"n2", "n3"}},
+        {"asked for",
+         [](Cluster& c) {
+             c.members["n2"].tags.failover_priority = 2;
+             c.failover = FailoverRequest{.leader = "n1", .candidate = "n3"};
+         },
+         {"n3"}},
+        {"asked for, and not there", [](Cluster& c) { c.failover = FailoverRequest{.candidate = "n4"}; }, {}},
+        {"cannot be asked", [](Cluster& c) { c.members["n2"].api_url.clear(); }, {"n3"}},
+    };
+    for (const Row& row : rows) {
+        SCOPED_TRACE(row.rule);
+        Cluster cluster = healthy;
+        row.change(cluster);
+        std::vector<std::string> names;
+        for (const Member& member : successors(cluster, "n1")) names.push_back(member.name);
+        EXPECT_EQ(names, row.expected);
+    }
+}
+
 }  // namespace
 }  // namespace castle::core

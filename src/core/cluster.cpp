@@ -133,6 +133,11 @@ std::optional<Leadership> read_leadership(const StoredValue& stored) {
     leadership.timeline = Timeline{static_cast<std::uint32_t>(number_of(object, "timeline"))};
     leadership.life = std::chrono::seconds{std::min<std::uint64_t>(number_of(object, "life"), 86'400)};
     leadership.modified = stored.modified;
+    if (const json::value* found = object.if_contains("shut_down"); found && found->is_object()) {
+        const json::object& at = found->get_object();
+        leadership.shut_down = {Timeline{static_cast<std::uint32_t>(number_of(at, "timeline"))},
+                                Lsn{number_of(at, "checkpoint")}};
+    }
     if (leadership.name.empty()) return std::nullopt;
     return leadership;
 }
@@ -292,6 +297,9 @@ std::string write_leadership(const Leadership& leadership) {
     if (number(leadership.timeline) != 0) object["timeline"] = number(leadership.timeline);
     if (leadership.life > Duration{0})
         object["life"] = std::chrono::ceil<std::chrono::seconds>(leadership.life).count();
+    if (leadership.shut_down)
+        object["shut_down"] = {{"timeline", number(leadership.shut_down->timeline)},
+                               {"checkpoint", leadership.shut_down->checkpoint.offset()}};
     return json::serialize(object);
 }
 

@@ -96,6 +96,14 @@ struct Leadership {
     // it has seen itself, and would use the number of one that another member began and died with once more.
     Timeline timeline{};
     Duration life{};  // of that lease; 0: not told
+    // Of a server that was shut down in an orderly way: whoever has WAL of that timeline beyond this checkpoint's
+    // beginning has all of it, for a record is sent whole.
+    struct ShutDown {
+        Timeline timeline{};
+        Lsn checkpoint;
+        bool operator==(const ShutDown&) const = default;
+    };
+    std::optional<ShutDown> shut_down{};
 };
 
 struct Cluster {

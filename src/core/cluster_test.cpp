@@ -80,6 +80,26 @@ TEST(Cluster, BrokenAndOldValuesAreTreatedAsTheContractAsks) {
     EXPECT_EQ(read({{"castle/leader", R"({"name":"n1"})"}}).last_leadership->epoch, Revision{5});
 }
 
+TEST(Cluster, TheRecordOfALeadershipReadsAsItWasWritten) {
+    const Leadership written{.name = "n1",
+                             .fence = Leadership::Fence::released,
+                             .epoch = Revision{7},
+                             .lease = LeaseId{8},
+                             .timeline = Timeline{3},
+                             .life = std::chrono::seconds{30},
+                             .shut_down = Leadership::ShutDown{Timeline{2}, Lsn{1u << 31}}};
+    const auto seen = read({{"castle/leader", write_leadership(written)}}).last_leadership;
+    ASSERT_TRUE(seen);
+    EXPECT_EQ(seen->name, "n1");
+    EXPECT_EQ(seen->fence, Leadership::Fence::released);
+    EXPECT_EQ(seen->epoch, Revision{7});
+    EXPECT_EQ(seen->lease, LeaseId{8});
+    EXPECT_EQ(seen->timeline, Timeline{3});
+    EXPECT_EQ(seen->life, std::chrono::seconds{30});
+    EXPECT_EQ(seen->shut_down, written.shut_down);
+    EXPECT_FALSE(read({{"castle/leader", write_leadership({.name = "n1"})}}).last_leadership->shut_down);
+}
+
 TEST(Cluster, WalBehindTheEndOfATimelineIsNobodys) {
     Cluster c;
     EXPECT_EQ(c.shared(Timeline{1}, Lsn{900}), Lsn{900});  // no history yet

@@ -141,6 +141,13 @@ inline void switched_over(Case& c, Lsn shut_down) {
     c.see();
 }
 
+// n1 has shut down with a checkpoint there, and nobody was asked yet.
+inline void shut_down_at(Case& c, Lsn checkpoint) {
+    c.cluster.last_leadership->shut_down = {Timeline{1}, checkpoint};
+    switched_over(c, checkpoint);
+    c.s.findings.reset();
+}
+
 struct Row {
     std::string_view rule;
     void (*change)(Case&);

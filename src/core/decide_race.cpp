@@ -107,6 +107,19 @@ std::optional<Decision> await_more_complete(const Situation& s) {
                 "another may have all that " + last.name + " shut down with: letting it take the leader lock", ends);
 }
 
+// The old leader has shut down in order, and all of its WAL is here: nobody can have more. The others need not be asked
+// unless one of them is to go first.
+bool has_all_of_last_leader(const Situation& s) {
+    const LastLeader& last = s.memory.lineage.last();
+    if (!last.published || last.fence != Leadership::Fence::released || !last.shut_down || last.name == s.me)
+        return false;
+    if (!s.memory.lineage.elsewhere().empty()) return false;
+    if (s.instance.timeline != last.shut_down->timeline || s.instance.position() <= last.shut_down->checkpoint)
+        return false;
+    const auto first = successors(*s.cluster, last.name);
+    return std::ranges::any_of(first, [&](const Member& member) { return member.name == s.me; });
+}
+
 }  // namespace
 
 Decision decide_race(const Situation& s) {
@@ -145,11 +158,19 @@ Decision decide_race(const Situation& s) {
         return act(Reason::registering_again, "the store has been replaced: registering again as the leader",
                    {.kind = Action::Kind::take_lock, .evidence = Evidence::never_ceased()});
     }
-    if (!s.findings)
+    if (!running_primary && has_all_of_last_leader(s))
+        if (const auto evidence = weigh({.last = last, .me = s.me}))
+            return act(Reason::racing,
+                       "acquiring the leader lock with all that " + last.name + " shut down with (" +
+                           std::string(name_of(evidence->kind())) + ")",
+                       {.kind = Action::Kind::take_lock, .evidence = evidence});
+    if (!s.findings) {
+        const bool released = last.published && last.fence == Leadership::Fence::released;
         return act(Reason::investigating, "nobody leads: asking the members",
                    {.kind = Action::Kind::investigate,
                     .members = whom_to_ask(s),
-                    .lease = last.name == s.me ? LeaseId{} : last.lease});
+                    .lease = released || last.name == s.me ? LeaseId{} : last.lease});
+    }
 
     const bool named = request_due && request->candidate == s.me && !running_primary;
     const EvidenceInput input = evidence_input(s, named && !request->planned());

@@ -113,6 +113,47 @@ TEST(Decide, NobodyLeads) {
              c.s.now.boot = now + 5s;
          },
          Reason::racing, Kind::take_lock},
+        {"the old leader shut down, and all of its WAL is here: nobody needs to be asked",
+         [](Case& c) { shut_down_at(c, Lsn{8999}); }, Reason::racing, Kind::take_lock},
+        {"... or some of it is missing", [](Case& c) { shut_down_at(c, Lsn{9000}); }, Reason::investigating,
+         Kind::investigate},
+        {"... or it is of another timeline",
+         [](Case& c) {
+             shut_down_at(c, Lsn{8999});
+             c.s.instance.timeline = Timeline{2};
+         },
+         Reason::investigating, Kind::investigate},
+        {"... but another is to go first",
+         [](Case& c) {
+             shut_down_at(c, Lsn{8999});
+             c.cluster.members.at("n3").tags.failover_priority = 2;
+         },
+         Reason::investigating, Kind::investigate},
+        {"... which may not lead",
+         [](Case& c) {
+             shut_down_at(c, Lsn{8999});
+             c.cluster.members.at("n3").tags = {.nofailover = true, .failover_priority = 2};
+         },
+         Reason::racing, Kind::take_lock},
+        {"... but another was asked for",
+         [](Case& c) {
+             shut_down_at(c, Lsn{8999});
+             c.cluster.failover = FailoverRequest{.leader = "n1", .candidate = "n3"};
+         },
+         Reason::investigating, Kind::investigate},
+        {"... and I was asked for",
+         [](Case& c) {
+             shut_down_at(c, Lsn{8999});
+             c.cluster.failover = FailoverRequest{.leader = "n1", .candidate = "n2"};
+         },
+         Reason::racing, Kind::take_lock},
+        {"... but the store was replaced: somebody else may lead",
+         [](Case& c) {
+             c.cluster.incarnation = 2;
+             c.see();
+             shut_down_at(c, Lsn{8999});
+         },
+         Reason::investigating, Kind::investigate},
         {"a primary is alive", [](Case& c) { c.s.findings->peers[0].in_recovery = false; }, Reason::not_healthiest},
         {"server down: comes up to take part", [](Case& c) { c.s.instance.process = ProcessState::stopped; },
          Reason::starting_standby, Kind::start_standby},

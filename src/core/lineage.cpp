@@ -20,6 +20,7 @@ LastLeader from_records(const Cluster& cluster) {
         last.lease = cluster.last_leadership->lease;
         last.life = cluster.last_leadership->life;
         last.fence = cluster.last_leadership->fence;
+        last.shut_down = cluster.last_leadership->shut_down;
         last.published = true;
     } else if (has_history) {
         last.name = cluster.history->back().new_leader;
@@ -31,7 +32,6 @@ LastLeader from_records(const Cluster& cluster) {
 
 }  // namespace
 
-void Lineage::see(const Cluster& cluster, BootTime now) {
 LeaseTold LeaseTold::heard(BootTime asked, BootTime answered, Duration left, Duration life, std::uint64_t term) {
     constexpr Duration second{1000};
     LeaseTold told{.lapses_from = asked + left,
@@ -44,6 +44,7 @@ LeaseTold LeaseTold::heard(BootTime asked, BootTime answered, Duration left, Dur
     return told;
 }
 
+void Lineage::see(const Cluster& cluster, BootTime now) {
     if (incarnation_ != 0 && cluster.incarnation != incarnation_) {
         doubt_everybody(now);
         left_over_until_ = cluster.revision;
@@ -76,9 +77,9 @@ void Lineage::see_lease(LeaseId lease, LeaseTold told) {
         const bool renewed = told.lapses_before > last_.told->asked + told.life - told.life / 20;
         if (!renewed && told.term == last_.told->term) {
             told.lapses_before = std::min(told.lapses_before, last_.told->lapses_before);
-    }
             if (told.out_by && last_.told->out_by) told.out_by = std::min(*told.out_by, *last_.told->out_by);
         }
+    }
     last_.told = told;
 }
 
@@ -148,6 +149,7 @@ void Lineage::see_leadership(const Cluster& cluster, BootTime now) {
         cluster.last_leadership->epoch == last_.epoch) {
         last_.published = true;
         last_.fence = cluster.last_leadership->fence;
+        last_.shut_down = cluster.last_leadership->shut_down;
         last_.life = std::max(last_.life, cluster.last_leadership->life);
     }
     if (const Member* member = cluster.member(last_.name)) {

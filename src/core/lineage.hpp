@@ -35,6 +35,7 @@ struct LastLeader {
     Duration life{};                                   // of the lease, as last published; 0: not known
     Leadership::Fence fence = Leadership::Fence::off;  // as last published for that epoch
     bool published = false;                            // `fence` speaks of exactly this leadership
+    std::optional<Leadership::ShutDown> shut_down;     // as published when it was released
     bool member_key_gone = false;                      // its member key is not there either
     bool vanished_alone = false;  // the leader key went while the member key was there: no lapse, whatever came later
     bool seen_leading = false;    // by us; else it is what the store's records tell

@@ -82,11 +82,11 @@ public:
 
     // Whether a lease has ended: proof that keys vanished with it and not by hand.
     virtual Task<Result<LeaseEnd>> ended(LeaseId lease, BootTime deadline) = 0;
-};
 
     // Removes another's lease, and all that hangs on it. Only for one that has run out by the word of the store's
     // leader of that term: it renews it no more, but looks for such leases only now and then. Errc::conflict: another
     // leads the store now. A lease that is gone already is no error.
     virtual Task<Status> remove(LeaseId lease, std::uint64_t term, BootTime deadline) = 0;
+};
 
 }  // namespace castle::ports

@@ -236,15 +236,6 @@ Task<Result<ports::LeaseEnd>> SimStore::ended(LeaseId lease, BootTime deadline) 
     co_return Error{Errc::timed_out, "the store does not answer"};
 }
 
-// The watch. Events come one behind the other on one connection; several changes may arrive as one.
-void SimStore::watch_soon() {
-    if (delivering_ || !cached_) return;
-    delivering_ = true;
-    world_.after(network_.delay(), [self = self_] {
-        if (*self) (*self)->deliver();
-    });
-}
-
 Task<Status> SimStore::remove(LeaseId lease, std::uint64_t term, BootTime deadline) {
     const auto found = co_await ask<StoreService::Found>(
         [](StoreService& service, int server) { return service.get(server, "leader"); }, deadline);
@@ -254,6 +245,15 @@ Task<Status> SimStore::remove(LeaseId lease, std::uint64_t term, BootTime deadli
         [lease](StoreService& service, int server) { return service.remove(server, lease); }, deadline);
     if (!removed) co_return Error{Errc::timed_out, "the store does not answer", Effect::unknown};
     co_return Done{};
+}
+
+// The watch. Events come one behind the other on one connection; several changes may arrive as one.
+void SimStore::watch_soon() {
+    if (delivering_ || !cached_) return;
+    delivering_ = true;
+    world_.after(network_.delay(), [self = self_] {
+        if (*self) (*self)->deliver();
+    });
 }
 
 void SimStore::deliver() {

@@ -331,6 +331,24 @@ TEST_F(Simulation, ALeaseThatHasRunOutIsNotWaitedFor) {
     }
 }
 
+// The server that shuts down waits for the standby that stands still; all of its WAL is elsewhere at once.
+TEST_F(Simulation, AStandbyThatStandsStillDoesNotHoldASwitchoverUp) {
+    Sim sim{46, three()};
+    sim.expect_healthy_within(60s);
+    Node& old = sim.leader();
+    sim.freeze_server(sim.follower(1));
+    sim.switchover(sim.follower(0).name());
+    ASSERT_TRUE(sim.run_until([&] { return old.server().disk.state == core::ControlState::shut_down; }, 30s));
+    EXPECT_TRUE(sim.run_until([&] { return sim.leader_or_null() && sim.leader_or_null() != &old; }, 300ms));
+    EXPECT_EQ(old.server().process(), core::ProcessState::stopping);
+    EXPECT_TRUE(sim.run_until([&] { return sim.leader().server().writable(); }, 5s));
+    EXPECT_EQ(sim.checker().lost(), 0u);
+    for (Node* node : sim.nodes())
+        if (node->server().frozen()) sim.thaw_server(*node);
+    sim.expect_healthy_within(120s);
+    sim.expect_never_two_primaries();
+}
+
 // Both keys vanish in one revision, as if the lease had run out; but the frozen leader's deadline is far away.
 TEST_F(Simulation, ALeaseRevokedByHandIsNoLapse) {
     Options options = three();
