@@ -249,8 +249,7 @@ Task<> Agent::observe() {
         if (executor_.now() >= memory_.last_crash + core::crash_loop_window) memory_.crashes = 0;
         memory_.last_crash = executor_.now();
         ++memory_.crashes;
-        memory_.must_compare = true;
-        memory_.compared_with = {};
+        compare_anew();
         log(Level::error, "PostgreSQL ended by itself");
     }
 }

@@ -121,6 +121,7 @@ private:
     Task<> await_caught_up(core::Member member, core::Leadership::ShutDown end, Signal& caught_up);
     Task<Status> stop_and_release(std::optional<Revision> epoch, BootTime deadline);
     Task<> kill_server();
+    void compare_anew();
     Task<> checkpoint_after_promote();
 
     // commands.cpp
@@ -182,6 +183,7 @@ private:
     Lsn replayed_;
     bool refreshing_ = false;
     bool finding_crash_end_ = false;
+    std::uint64_t ended_primaries_ = 0;  // what was compared before one ended does not count any more
     std::uint64_t cycles_begun_ = 0, cycles_ended_ = 0;
     Signal cycle_ended_;
     bool leaving_ = false;

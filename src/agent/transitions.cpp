@@ -172,7 +172,9 @@ Task<Status> Agent::start_standby(std::optional<core::Upstream> upstream, Cancel
 
 Task<Status> Agent::compare(core::Upstream source, Revision epoch) {
     using Divergence = ports::Server::Divergence;
+    const auto ended_before = ended_primaries_;
     auto found = co_await server_.compare(std::move(source), executor_.now() + Duration{3000});
+    if (ended_primaries_ != ended_before) co_return Done{};
     memory_.compared_at = executor_.now();
     if (!found || *found == Divergence::unknown) {  // not now: ask again, but not in a busy loop
         co_await sleep_for(executor_, Duration{500});
@@ -232,17 +234,20 @@ Task<> Agent::kill_server() {
     if (!fence_.state().attached || !killed)
         killed = co_await server_.stop(ports::StopMode::immediate, executor_.now() + Duration{5000});
     if (!killed) log(Level::error, "end the server: " + killed.error().message);
-    if (was_primary) {
-        memory_.must_compare = true;
-        memory_.compared_with = {};
-    }
+    if (was_primary) compare_anew();
     checkpoint_after_promote_.reset();
     co_await server_.look(executor_.now() + Duration{1000});
 }
 
-Task<Status> Agent::demote(Action::Demote how, std::optional<Revision> epoch) {
+// What a primary has written last, nobody else may have.
+void Agent::compare_anew() {
     memory_.must_compare = true;
     memory_.compared_with = {};
+    ++ended_primaries_;
+}
+
+Task<Status> Agent::demote(Action::Demote how, std::optional<Revision> epoch) {
+    compare_anew();
     if (how == Action::Demote::graceful) {
         // The long part of a shutdown is done while clients still write.
         auto checkpointed = co_await server_.checkpoint(executor_.now() + settings_.primary_start_timeout);

@@ -32,7 +32,10 @@ Decision decide(const Situation& s) {
     if (unusable && s.activity == Activity::none) return data_unusable(s);
     if (!s.cluster || !s.store_ok) return decide_blind(s);
     if (auto decision = check_identity(s)) return *decision;
-    if (s.activity != Activity::none) return decide_in_activity(s);
+    // A comparison only looks: a server that somebody else makes a primary meanwhile does not go on for that.
+    const bool only_looks = s.activity == Activity::compare && s.instance.data == DataDir::present &&
+                            s.instance.running_primary() && !is_owner(s);
+    if (s.activity != Activity::none && !only_looks) return decide_in_activity(s);
     if (s.settings.pause) return decide_paused(s);
     if (s.instance.data == DataDir::empty) return decide_new_node(s);
     switch (s.instance.process) {

@@ -88,6 +88,20 @@ TEST(Decide, AStandby) {
          Reason::start_backoff},
         {"running as a primary", [](Case& c) { c.s.instance.in_recovery = false; }, Reason::demoting_without_lock,
          Kind::demote},
+        {"... while it is compared with the leader",
+         [](Case& c) {
+             c.s.instance.in_recovery = false;
+             c.s.activity = Activity::compare;
+         },
+         Reason::demoting_without_lock, Kind::demote},
+        {"... while its files are replaced",
+         [](Case& c) {
+             c.s.instance.in_recovery = false;
+             c.s.activity = Activity::rewind;
+         },
+         Reason::action_in_progress},
+        {"a standby while it is compared", [](Case& c) { c.s.activity = Activity::compare; },
+         Reason::action_in_progress},
         {"empty data directory", [](Case& c) { c.s.instance.data = DataDir::empty; }, Reason::cloning, Kind::clone},
         {"empty, and the leader is no primary yet",
          [](Case& c) {

@@ -39,6 +39,8 @@ class BehindHaproxy(ClusterCase):
         eventually("the proxy leads to the new primary", lambda: behind(proxy.port) == (new.port, False), within=15)
         before = len(client.acks)
         eventually("the client writes again", lambda: len(client.acks) > before + 20, within=15)
+        eventually("its checks have told the proxy that this is no replica any more",
+                   lambda: all(behind(proxy.replica_port)[1] for _ in cluster), within=15)
         for _ in range(20):
             self.assertTrue(behind(proxy.replica_port)[1], "the replicas' port must not lead to the primary")
         written = {row[0] for row in new.sql("SELECT id FROM lab")}

@@ -14,7 +14,7 @@ class Fault:
     heals_within: float = 30.0  # seconds that becoming whole may take beside the lease
     pauses_machine: bool = False  # a frozen machine wakes up: nobody could stop its server in time
     wal_apart: bool = False  # needs a disk of its own for the WAL
-    by_hand: float = 0.0  # somebody makes a second primary: seconds within which it must be ended
+    by_hand: float = 0.0  # somebody makes a second primary: seconds from its first acknowledgement until it is ended
     for_peer: bool = True  # false: it is about something that only our agent has
 
 

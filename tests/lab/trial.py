@@ -204,11 +204,12 @@ class Trial:
         if self.impostor:
             own = [ack for ack in direct if self._by_hand(ack)]
             direct = [ack for ack in direct if not self._by_hand(ack)]
-            last = max((ack.acked for ack in own), default=self.at) - self.at
-            outcome.notes.append(f"the server that somebody made a primary acknowledged {len(own)} inserts until "
-                                 f"{last * 1000:.0f} ms after that")
-            if last > self.fault.by_hand:
-                outcome.wrong.append(f"it was ended after {last:.3f} s only")
+            first = min((ack.acked for ack in own), default=self.at)
+            last = max((ack.acked for ack in own), default=first)
+            outcome.notes.append(f"the server that somebody made a primary acknowledged {len(own)} inserts, from "
+                                 f"{(first - self.at) * 1000:.0f} to {(last - self.at) * 1000:.0f} ms after that")
+            if last - first > self.fault.by_hand:
+                outcome.wrong.append(f"it was ended {last - first:.3f} s after the first of them only")
         found = ledger.doubles(direct)
         if self.thawed_at:
             excused = [double for double in found if self.fault.pauses_machine
