@@ -336,7 +336,10 @@ Task<> Agent::apply_config() {
         lease_.set_pace({settings_.ttl, settings_.loop_wait, settings_.retry_timeout});
         next_heartbeat_ = std::min(next_heartbeat_, executor_.now() + settings_.loop_wait);
     }
-    if ((changed || force_configure_) && worker_.idle()) {
+    if (!changed && !force_configure_) co_return;
+    // A server that must not run is ended before anything else: to configure it may take a second.
+    const bool ends = core::decide(situation()).action.kind == Action::Kind::demote;
+    if (worker_.idle() && !ends) {
         const bool force = std::exchange(force_configure_, false);
         auto configured = co_await server_.configure(dynamic_json_, force);
         if (!configured) log(Level::warning, "configure PostgreSQL: " + configured.error().message);
