@@ -267,7 +267,8 @@ std::optional<Leadership::ShutDown> Agent::shut_down() const {
     return Leadership::ShutDown{control->timeline, control->checkpoint};
 }
 
-// Waits until this member has all WAL of a server that shut down so.
+// Waits until this member has all WAL of a server that shut down so; asks until then, or until the caller has no use
+// for it any more and ends its scope.
 Task<> Agent::await_caught_up(core::Member member, Leadership::ShutDown end, Signal& caught_up) {
     for (Duration pause{5};; pause = std::min(2 * pause, Duration{200})) {
         std::vector<core::Member> one;
