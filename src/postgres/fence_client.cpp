@@ -96,7 +96,9 @@ void FenceClient::take(Kind kind, const FenceReport& report) {
         remains_ = fence::Remains::of(now.server, report.data_dir, report.cgroup);
     }
     if (now.server == 0) remains_ = {};
-    const bool differs = !(now == report_.numbers.state) || report.numbers.busy != report_.numbers.busy ||
+    fence::State before = report_.numbers.state;
+    if (kind == Kind::answer) before.deadline = now.deadline;  // whoever moved it knows
+    const bool differs = !(now == before) || report.numbers.busy != report_.numbers.busy ||
                          report.numbers.starts != report_.numbers.starts;
     report_ = report;
     if (kind == Kind::fired) {

@@ -115,7 +115,9 @@ TEST_P(FenceClientTest, TheDeadlineIsTheOneThatWasMeantAndFires) {
     EXPECT_EQ(run(client_->extend(Revision{4}, loop_.now() + 70s)).error().code, Errc::conflict)
         << "another leadership";
     const BootTime until = loop_.now() + 80s;
+    const auto changes = client_->changed().count();
     ASSERT_TRUE(run(client_->extend(Revision{5}, until)));
+    EXPECT_EQ(client_->changed().count(), changes) << "a renewal is no news";
     EXPECT_TRUE(client_->state().armed);
     EXPECT_EQ(client_->state().epoch, Revision{5});
     EXPECT_NEAR(static_cast<double>((client_->state().deadline - until).count()), 0, 2);
