@@ -22,6 +22,7 @@ class Campaign:
         self.outcomes = []
         self._out = out
         self._lab = self._made_for = None
+        self._struck = {}  # on the present laboratory: fault's name, how often
         processes.become_subreaper(time_limit)
         print(f"{'fault':<28} {'timing':<9} {'verdict':<7} {'gap s':>7} {'kept':>7} {'fresh':>7} {'haproxy':>7} "
               f"{'tuned':>7} {'errors':>6} {'rows':>6} {'lost':>5} {'bytes of allowed':>18} {'whole s':>7}",
@@ -30,7 +31,7 @@ class Campaign:
     def trial(self, fault, timing):
         began = time.monotonic()
         try:
-            lab = self._laboratory(timing, fault.wal_apart)
+            lab = self._laboratory(fault, timing)
             trial = Trial(lab, fault, self._quick)
             outcome = trial.run()
         except BaseException:
@@ -50,13 +51,15 @@ class Campaign:
         print(f"{len(self.outcomes) - len(failed)} passed, {len(failed)} failed", file=self._out, flush=True)
         return 1 if failed else 0
 
-    def _laboratory(self, timing, wal_apart):
-        if self._lab and self._made_for != (timing, wal_apart):
+    def _laboratory(self, fault, timing):
+        too_often = fault.at_most and self._struck.get(fault.name, 0) >= fault.at_most
+        if self._lab and (too_often or self._made_for != (timing, fault.wal_apart)):
             self._end_laboratory()
         if not self._lab:
-            self._made_for = timing, wal_apart
-            self._lab = Laboratory(self.kind, self._members, settings(timing), wal_apart)
+            self._made_for = timing, fault.wal_apart
+            self._lab = Laboratory(self.kind, self._members, settings(timing), fault.wal_apart)
             self._lab.start()
+        self._struck[fault.name] = self._struck.get(fault.name, 0) + 1
         return self._lab
 
     def _end_laboratory(self):
@@ -64,6 +67,7 @@ class Campaign:
             if os.environ.get("CASTLE_LAB_KEEP"):
                 self._keep("whole")
             lab, self._lab = self._lab, None
+            self._struck = {}
             lab.close()
 
     def _print(self, outcome, seconds):

@@ -15,6 +15,7 @@ class Fault:
     pauses_machine: bool = False  # a frozen machine wakes up: nobody could stop its server in time
     wal_apart: bool = False  # needs a disk of its own for the WAL
     by_hand: float = 0.0  # somebody makes a second primary: seconds from its first acknowledgement until it is ended
+    at_most: int = 0  # trials on one cluster, because one more would be another fault; 0: any number
     for_peer: bool = True  # false: it is about something that only our agent has
 
 

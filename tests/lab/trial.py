@@ -54,6 +54,9 @@ class Trial:
     def thawed(self):
         self.thawed_at = time.monotonic()
 
+    def phase(self, what, at):
+        self.outcome.phases[what] = at - self.at
+
     def note(self, text):
         self.outcome.notes.append(text)
 

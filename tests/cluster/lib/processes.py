@@ -71,6 +71,14 @@ def run(argv, within=60, **options):
     return subprocess.CompletedProcess(argv, process.returncode, out, err)
 
 
+def started_at(pid):
+    """When it was started, on the monotonic clock; the kernel counts in hundredths of a second."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        ticks = int(file.read().rpartition(")")[2].split()[19])
+    since_boot = ticks / os.sysconf("SC_CLK_TCK")
+    return since_boot - time.clock_gettime(time.CLOCK_BOOTTIME) + time.monotonic()
+
+
 def send(pid, number):
     """Signals one process; False if it is gone."""
     try:
