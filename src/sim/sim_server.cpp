@@ -330,20 +330,22 @@ Task<Status> SimServer::set_aside(std::string why) {
     co_return Done{};
 }
 
-// By timeline numbers and history, as the contract's rules compare: the simulator's better knowledge is not used.
+// By timeline numbers and history, as the contract's rules compare: the simulator's better knowledge is not used. As
+// the real one does, it reads what is here and then asks the other, who may be slow.
 Task<Result<ports::Server::Divergence>> SimServer::compare(core::Upstream source, BootTime deadline) {
-    co_await sleep_for(executor(), Duration{world_.random().between(1, 4)});
+    const DataDirectory& disk = server_.disk;
+    if (!disk.present) co_return Divergence::unknown;
+    const Timeline mine = server_.timeline();
+    Lsn position = disk.wal.end;
+    if (!server_.running() && disk.state == ControlState::shut_down_in_recovery && disk.min_recovery_end.known())
+        position = disk.min_recovery_end;
+    const Postgres* other = around_.find(source.host);
+    co_await sleep_for(executor(), world_.random().between(1ms, other && other->slow_disk ? 2500ms : 4ms));
     const auto from = reachable(source, true);
     if (!from) {
         co_await sleep_until(executor(), std::min(deadline, executor().now() + 500ms));
         co_return from.error();
     }
-    if (!server_.disk.present) co_return Divergence::unknown;
-    const DataDirectory& disk = server_.disk;
-    const Timeline mine = server_.timeline();
-    Lsn position = disk.wal.end;
-    if (!server_.running() && disk.state == ControlState::shut_down_in_recovery && disk.min_recovery_end.known())
-        position = disk.min_recovery_end;
     const auto [branch, end] = stretch((*from)->disk.wal.branch, (*from)->disk.wal.end, mine);
     if (mine > (*from)->timeline() || !branch) co_return Divergence::diverged;
     if (mine == (*from)->timeline()) co_return position > (*from)->flushed() ? Divergence::diverged : Divergence::none;

@@ -314,6 +314,7 @@ TEST_F(Simulation, ABackupOfAnEarlierLeadershipDoesNotMakeASecondPrimary) {
 
 // The store itself looks for leases that have run out every half second only.
 TEST_F(Simulation, ALeaseThatHasRunOutIsNotWaitedFor) {
+    int removed = 0;
     for (std::uint64_t seed = 41; seed < 46; ++seed) {
         SCOPED_TRACE(seed);
         Sim sim{seed, three()};
@@ -325,10 +326,25 @@ TEST_F(Simulation, ALeaseThatHasRunOutIsNotWaitedFor) {
         ASSERT_TRUE(sim.run_until([&] { return sim.leader_or_null() != &old; }, 60s));
         EXPECT_GE(sim.now(), ends);
         EXPECT_LE(sim.now(), ends + 200ms);
+        removed += sim.store().removed();
         sim.thaw(old);
         sim.expect_healthy_within(60s);
         sim.expect_never_two_primaries();
     }
+    EXPECT_GT(removed, 0);
+}
+
+// Who has no fence takes the lapse for the end of a leader that may still acknowledge.
+TEST_F(Simulation, AMemberWithoutAFenceLeavesTheLeaseToTheStore) {
+    Sim sim{47, three()};
+    sim.expect_healthy_within(60s);
+    sim.store().put("members/p1", R"({"role": "replica", "state": "running", "version": "4.1.5"})");
+    sim.run(5s);
+    Node& old = sim.leader();
+    sim.freeze(old);
+    ASSERT_TRUE(sim.run_until([&] { return sim.leader_or_null() && sim.leader_or_null() != &old; }, 60s));
+    EXPECT_EQ(sim.store().removed(), 0);
+    sim.expect_never_two_primaries();
 }
 
 // The server that shuts down waits for the standby that stands still; all of its WAL is elsewhere at once.
@@ -347,6 +363,44 @@ TEST_F(Simulation, AStandbyThatStandsStillDoesNotHoldASwitchoverUp) {
         if (node->server().frozen()) sim.thaw_server(*node);
     sim.expect_healthy_within(120s);
     sim.expect_never_two_primaries();
+}
+
+// It answered "the same" about what was there before that server wrote WAL of its own.
+TEST_F(Simulation, AComparisonDoesNotCountForWhatAServerWroteMeanwhile) {
+    int promoted = 0;
+    for (Duration after = 0ms; after <= 1000ms; after += 50ms) {
+        SCOPED_TRACE(after.count());
+        Sim sim{48, three()};
+        const auto step_until = [&](const std::function<bool()>& condition) {
+            for (const BootTime end = sim.now() + 10s; !condition() && sim.now() < end;) sim.run(1ms);
+            return condition();
+        };
+        sim.expect_healthy_within(60s);
+        Node& old = sim.leader();
+        sim.switchover(sim.follower(0).name());
+        ASSERT_TRUE(step_until([&] { return sim.leader_or_null() && sim.leader_or_null() != &old; }));
+        Node& leader = sim.leader();
+        sim.slow_disk(leader, true);
+        ASSERT_TRUE(step_until([&] { return leader.server().writable(); }));
+        sim.run(after);
+        for (Node* node : sim.nodes()) {
+            Postgres& server = node->server();
+            if (node == &old || node == &leader || !server.running()) continue;
+            server.promote(Timeline{2});  // by hand
+            ASSERT_TRUE(step_until([&] { return server.writable(); }));
+            ++promoted;
+            bool followed_with_it = false;
+            for (int i = 0; i < 10'000; ++i) {
+                sim.run(1ms);
+                followed_with_it |= server.running() && server.in_recovery() && server.timeline() > Timeline{2};
+            }
+            EXPECT_FALSE(followed_with_it);
+        }
+        sim.slow_disk(leader, false);
+        sim.expect_healthy_within(60s);
+        EXPECT_EQ(&sim.leader(), &leader);
+    }
+    EXPECT_GT(promoted, 0);
 }
 
 // Both keys vanish in one revision, as if the lease had run out; but the frozen leader's deadline is far away.

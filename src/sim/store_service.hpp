@@ -59,6 +59,9 @@ public:
     // Until it runs out; it is removed some time after that.
     Duration left(LeaseId lease) const { return left(leases_.at(lease)); }
 
+    // Leases that members have removed, instead of waiting for the store to do so.
+    int removed() const { return removed_; }
+
     bool up(int server) const { return up_[server]; }
     // Takes part in the quorum at this moment: answers, and brings watch events.
     bool in_quorum(int server) const { return leader_ >= 0 && up_[server] && !isolated_[server]; }
@@ -123,6 +126,7 @@ private:
     std::int64_t next_lease_ = 7'587'000'000;
     std::map<std::string, core::StoredValue> keys_;
     std::map<LeaseId, Lease> leases_;
+    int removed_ = 0;
     std::uint64_t generation_ = 1;
     std::optional<Saved> saved_;
     std::int64_t restored_ = 0;  // to this revision
