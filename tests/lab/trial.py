@@ -11,6 +11,7 @@ from lib.waiting import NotInTime, eventually
 from lib.writers import TABLE, FreshWriter, MultiHostWriter, NodeWriter
 
 PAUSE = 0.004  # between two inserts of one writer: seven of them and three servers share the machine's cores
+PROMOTED = r"LOG:  archive recovery complete"  # in the log of a server that has begun its timeline
 AFTER_THAW = 0.05  # how long the server of a paused machine may go on after it wakes, when nobody could tell it to stop
 
 
@@ -273,19 +274,19 @@ class Trial:
         if taken:
             phases["lock taken"] = taken.at - self.at
             new = next((member for member in lab if member.name == taken.value), None)
-            noticed = new and self._noticed(new)
-            if noticed:
-                phases["noticed"] = noticed
+            for what, pattern in (("noticed", lab.kind.noticed), ("promoted", PROMOTED)):
+                logged = new and self._logged(new, pattern)
+                if logged:
+                    phases[what] = logged
             first = min((ack.acked for ack in direct if ack.node == taken.value and ack.acked >= self.at), default=None)
             if first:
                 phases["first write"] = first - self.at
 
-    def _noticed(self, member):
-        """When the later leader first said more than the usual, by its own log's clock."""
-        pattern = self.lab.kind.noticed
+    def _logged(self, member, pattern):
+        """How long after the fault the log of the agent and its server first said so, by the log's own clock."""
         struck = time.time() - (time.monotonic() - self.at)
         for line in member.log_text(self._marks[member.name]).splitlines():
-            if pattern and re.search(pattern, line):
+            if re.search(pattern, line):
                 at = agents.log_time(line)
                 if at and at >= struck:
                     return at - struck

@@ -18,7 +18,7 @@ class Castle:
     """Ours. CASTLE_BIN names the program; without it, the newest build."""
     name = "pgcastle"
     is_ours = True
-    noticed = r"investigating|acquired|promot"  # how a log line begins to speak of a lost leader
+    noticed = r"investigating|acquir|promot"  # how a log line begins to speak of a lost leader
 
     def __init__(self):
         found = os.environ.get("CASTLE_BIN")
