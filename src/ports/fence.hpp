@@ -17,8 +17,8 @@ public:
 
     // What the fence last said; no waiting.
     virtual FenceState state() const = 0;
-    // Notified when state() has changed (the server ended, the fence fired or was lost), but not when only
-    // the deadline was moved on: a leader does so with every renewal.
+    // Notified when state() has changed (the server ended, the fence fired or was lost), but not when only the deadline
+    // was moved on: a leader does so with every renewal.
     virtual Signal& changed() = 0;
 
     // From now on the server dies at `until` unless the deadline is moved on. Before a promote or a start as primary.
