@@ -265,22 +265,22 @@ class Trial:
         return int(found.group(1)) if found else 0
 
     def _measure_phases(self, direct):
-        phases, lab = self.outcome.phases, self.lab
+        lab = self.lab
         changes = lab.watch.since(self.at, lab.key("leader"))
         free = next((change for change in changes if change.value is None), None)
         taken = next((change for change in changes if change.value not in (None, self.old.name)), None)
         if free:
-            phases["lock free"] = free.at - self.at
+            self.phase("lock free", free.at)
         if taken:
-            phases["lock taken"] = taken.at - self.at
+            self.phase("lock taken", taken.at)
             new = next((member for member in lab if member.name == taken.value), None)
             for what, pattern in (("noticed", lab.kind.noticed), ("promoted", PROMOTED)):
                 logged = new and self._logged(new, pattern)
                 if logged:
-                    phases[what] = logged
+                    self.outcome.phases[what] = logged
             first = min((ack.acked for ack in direct if ack.node == taken.value and ack.acked >= self.at), default=None)
             if first:
-                phases["first write"] = first - self.at
+                self.phase("first write", first)
 
     def _logged(self, member, pattern):
         """How long after the fault the log of the agent and its server first said so, by the log's own clock."""
