@@ -128,7 +128,7 @@ Task<Status> Agent::run_restart(bool as_primary, std::optional<Revision> epoch, 
     // The lock may have been lost while the server was down; then nothing is started.
     if (lease_.epoch() != epoch || executor_.now() >= lease_.leader_until())
         co_return Error{Errc::conflict, "the leader lock was lost during the restart"};
-    if (fence_.state().attached) CASTLE_CO_CHECK(co_await fence_.arm(*epoch, lease_.leader_until()));
+    if (fence_.state().attached) CASTLE_CO_CHECK(co_await lease_.arm(*epoch));
     auto started = co_await server_.start_primary(cancel);
     if (started) server_.callback("on_restart", "primary");
     co_return started;

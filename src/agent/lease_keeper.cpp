@@ -45,6 +45,10 @@ void LeaseKeeper::store_replaced() {
     changed_.notify();
 }
 
+Task<Status> LeaseKeeper::arm(Revision epoch) {
+    return fence_.arm(epoch, leader_until(), core::stop_before_deadline(life_));
+}
+
 void LeaseKeeper::resume(Revision epoch, BootTime until) {
     claim(epoch);
     tried_ = true;
@@ -139,7 +143,7 @@ Task<> LeaseKeeper::confirmed(ports::Renewal renewal) {
     // The lease here may be shorter than the one there, and with it the key lapses.
     leader_until_ = std::exchange(of_another_store_, false) ? until : std::max(leader_until_, until);
     if (fence_.state().armed && fence_.state().epoch == epoch) {
-        auto extended = co_await fence_.extend(epoch, until);
+        auto extended = co_await fence_.extend(epoch, until, core::stop_before_deadline(life_));
         if (!extended) journal_.write(ports::Level::error, "move the fence's deadline: " + extended.error().message);
     }
     if (first) changed_.notify();

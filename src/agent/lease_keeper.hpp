@@ -41,6 +41,8 @@ public:
     void claim(std::optional<Revision> epoch, LeaseId published = {});
     // Awaited before a lease counts that the record does not name yet. Answers whether it does now.
     std::function<Task<bool>()> publish = [] { return published_already(); };
+    // Holds the server to what is confirmed by now. Before it becomes a primary; from then on every renewal does.
+    Task<Status> arm(Revision epoch);
     // The fence still holds a deadline of an earlier run of this agent: so much is confirmed already.
     void resume(Revision epoch, BootTime until);
     std::optional<Revision> epoch() const { return epoch_; }

@@ -44,8 +44,8 @@ struct FakeStore final : ports::Store {
 struct NoFence final : ports::Fence {
     core::FenceState state() const override { return {}; }
     Signal& changed() override { return signal; }
-    Task<Status> arm(Revision, BootTime) override { co_return Done{}; }
-    Task<Status> extend(Revision, BootTime) override { co_return Done{}; }
+    Task<Status> arm(Revision, BootTime, Duration) override { co_return Done{}; }
+    Task<Status> extend(Revision, BootTime, Duration) override { co_return Done{}; }
     Task<Status> fire() override { co_return Done{}; }
     Task<Status> check_watchdog(std::string) override { co_return Done{}; }
     Task<Result<Duration>> open_watchdog(std::string, std::string, Duration timeout) override { co_return timeout; }

@@ -85,7 +85,7 @@ Task<Status> Agent::give_up_bootstrap() {
 
 // The fence, and the watchdog behind it. If that is required and cannot be had, neither is left.
 Task<Status> Agent::arm(Revision epoch) {
-    CASTLE_CO_CHECK(co_await fence_.arm(epoch, lease_.leader_until()));
+    CASTLE_CO_CHECK(co_await lease_.arm(epoch));
     const Status guarded = co_await watchdog_.open(lease_.life(), settings_.loop_wait);
     lease_.set_watchdog(watchdog_.safety_margin());
     if (guarded) co_return Done{};

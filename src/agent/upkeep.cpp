@@ -56,7 +56,7 @@ Task<> Agent::keep_fence() {
         const bool other_right =
             !fence.armed || fence.epoch != *lease_.epoch() || fence.deadline > lease_.leader_until();
         if (wanted && other_right && lease_.leader_until() > executor_.now()) {
-            auto armed = co_await fence_.arm(*lease_.epoch(), lease_.leader_until());
+            auto armed = co_await lease_.arm(*lease_.epoch());
             if (!armed) {
                 log(Level::error, "arm the fence: " + armed.error().message);
                 co_return;

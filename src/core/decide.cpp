@@ -26,6 +26,10 @@ BootTime demote_at(BootTime leader_until, Duration ttl) {
     return leader_until - std::min(Duration{3000}, ttl / 6);
 }
 
+Duration stop_before_deadline(Duration life) {
+    return std::min(Duration{500}, life / 20);
+}
+
 Decision decide(const Situation& s) {
     // While an action writes it (initdb, a copy, a rewind), a data directory is nobody's yet.
     const bool unusable = s.instance.data == DataDir::unreadable || s.instance.data == DataDir::foreign;

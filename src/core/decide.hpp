@@ -157,6 +157,10 @@ inline constexpr Duration crash_loop_window{300'000};
 // When a primary whose store does not answer begins to shut down, so that the fence finds nothing left to kill.
 BootTime demote_at(BootTime leader_until, Duration ttl);
 
+// How long before its deadline the fence itself stops a primary whose agent is dead or frozen: long enough for the WAL
+// senders to send what was acknowledged, and later than demote_at(), so that an agent that lives comes first.
+Duration stop_before_deadline(Duration life);
+
 // Whom `me` follows: its replicatefrom member if that is there, else the leader. Nothing if nobody leads.
 std::optional<Upstream> wanted_upstream(const Situation& situation);
 

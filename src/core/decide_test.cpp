@@ -116,6 +116,12 @@ TEST(Lease, TheMarginIsATenthAndNeverBelow300Milliseconds) {
     EXPECT_EQ(lease_margin(30s, -1s), 15300ms);
 }
 
+TEST(Lease, TheFenceStopsTheServerLaterThanALivingAgent) {
+    EXPECT_EQ(stop_before_deadline(30s), 500ms);
+    for (const Duration ttl : {Duration{1s}, Duration{5s}, Duration{20s}, Duration{300s}})
+        EXPECT_GT(now - stop_before_deadline(ttl), demote_at(now, ttl));
+}
+
 TEST(Upstream, IsReadFromTheConnectionUrl) {
     Member m;
     m.name = "n1";

@@ -44,7 +44,7 @@ std::string_view name_of(Phase phase) {
     return "unknown phase";
 }
 
-Outcome Deadline::arm(Instant now, Revision epoch, BootTime until) {
+Outcome Deadline::arm(Instant now, Revision epoch, BootTime until, Duration stop_before) {
     if (state_.phase == Phase::fired) return {Answer::firing};
     if (state_.phase == Phase::armed) {
         if (passed(now)) return {Answer::too_late, fire().action};
@@ -54,22 +54,23 @@ Outcome Deadline::arm(Instant now, Revision epoch, BootTime until) {
     if (until > now.boot + too_far_ahead) return {Answer::too_far};
     state_.phase = Phase::armed;
     state_.epoch = epoch;
-    return move_to(now, until);
+    return move_to(now, until, stop_before);
 }
 
-Outcome Deadline::extend(Instant now, Revision epoch, BootTime until) {
+Outcome Deadline::extend(Instant now, Revision epoch, BootTime until, Duration stop_before) {
     if (state_.phase == Phase::fired) return {Answer::firing};
     if (state_.phase != Phase::armed) return {Answer::not_armed};
     if (passed(now)) return {Answer::too_late, fire().action};
     if (epoch != state_.epoch) return {Answer::stale_epoch};
     if (until > now.boot + too_far_ahead) return {Answer::too_far};
     if (until <= state_.deadline) return {};
-    return move_to(now, until);
+    return move_to(now, until, stop_before);
 }
 
 // The raw deadline stands as far ahead as the one by the boot clock; each is measured anew at every move.
-Outcome Deadline::move_to(Instant now, BootTime until) {
+Outcome Deadline::move_to(Instant now, BootTime until, Duration stop_before) {
     state_.deadline = until;
+    stop_before_ = stop_before;
     raw_deadline_ = now.raw + (until - now.boot);
     return {Answer::ok, Action::ping_watchdog};
 }
@@ -89,8 +90,11 @@ Outcome Deadline::kill(Instant now) {
 }
 
 Outcome Deadline::tick(Instant now) {
-    if (state_.phase == Phase::armed && passed(now)) return fire();
-    return {};
+    if (state_.phase != Phase::armed) return {};
+    if (passed(now)) return fire();
+    if (!to_be_stopped() || left(now) > stop_before_) return {};
+    stopped_ = true;
+    return {Answer::ok, Action::stop};
 }
 
 Outcome Deadline::fire() {
@@ -110,6 +114,7 @@ Outcome Deadline::server_started(Instant now, std::int32_t pid) {
     if (const Answer answer = may_start(); answer != Answer::ok) return {answer};
     state_.server = pid;
     state_.killed = false;
+    stopped_ = false;
     if (state_.phase == Phase::gone) state_.phase = Phase::attached;
     return tick(now);
 }
@@ -129,12 +134,11 @@ Outcome Deadline::emptied() {
 
 std::optional<Duration> Deadline::wait(Instant now) const {
     if (state_.phase != Phase::armed) return std::nullopt;
-    const Duration left = std::min(state_.deadline - now.boot, raw_deadline_ - now.raw);
-    return std::clamp(left, Duration{0}, look_again);
+    return std::clamp(left(now) - (to_be_stopped() ? stop_before_ : Duration{0}), Duration{0}, look_again);
 }
 
-bool Deadline::passed(Instant now) const {
-    return now.boot >= state_.deadline || now.raw >= raw_deadline_;
+Duration Deadline::left(Instant now) const {
+    return std::min(state_.deadline - now.boot, raw_deadline_ - now.raw);
 }
 
 }  // namespace castle::fence

@@ -61,6 +61,7 @@ std::string_view name_of(Phase phase);
 enum class Action : std::uint8_t {
     nothing,
     ping_watchdog,
+    stop,            // tell the server to stop in order (fast): its deadline is near, and nobody has moved it
     kill,            // now, everything at once
     close_watchdog,  // properly: the tree is confirmed to be empty
 };
@@ -87,10 +88,13 @@ class Deadline {
 public:
     // Puts exactly this deadline in force. While one is, an earlier epoch is refused. (Without one any epoch is taken:
     // a store restored from a backup counts from lower revisions.)
-    Outcome arm(Instant now, Revision epoch, BootTime until);
+    //
+    // `stop_before` that deadline the server is told to stop, once: a kill takes the WAL senders together with what
+    // they have not sent yet, a stop in order lets them send it. 0: it is killed at the deadline only.
+    Outcome arm(Instant now, Revision epoch, BootTime until, Duration stop_before = {});
 
     // Moves the deadline on for the very epoch it was armed for. One before the present deadline changes nothing.
-    Outcome extend(Instant now, Revision epoch, BootTime until);
+    Outcome extend(Instant now, Revision epoch, BootTime until, Duration stop_before = {});
 
     // Lifts the deadline; the server stays. Too late once it has passed: then the server dies.
     Outcome disarm(Instant now);
@@ -115,12 +119,16 @@ public:
     const State& state() const { return state_; }
 
 private:
-    Outcome move_to(Instant now, BootTime until);
+    Outcome move_to(Instant now, BootTime until, Duration stop_before);
     Outcome fire();
-    bool passed(Instant now) const;
+    Duration left(Instant now) const;
+    bool passed(Instant now) const { return left(now) <= Duration{0}; }
+    bool to_be_stopped() const { return state_.server != 0 && !stopped_ && stop_before_ > Duration{0}; }
 
     State state_;
     RawTime raw_deadline_{};
+    Duration stop_before_{};
+    bool stopped_ = false;  // the present server was told
 };
 
 }  // namespace castle::fence

@@ -180,14 +180,45 @@ TEST(Deadline, WaitsNoLongerThanEitherClockAllows) {
     EXPECT_EQ(deadline.wait(later(11s)), Duration{0});
 }
 
+// A server whose agent is silent is told to stop in order a moment before its deadline, and killed at it all the same.
+TEST(Deadline, TheServerIsToldOnceToStopBeforeItsDeadline) {
+    constexpr Outcome stop{Answer::ok, Action::stop};
+    Deadline deadline;
+    ASSERT_EQ(deadline.server_started(start, 42), Outcome{});
+    ASSERT_EQ(deadline.arm(start, epoch, until(10s), 400ms).answer, Answer::ok);
+    EXPECT_EQ(deadline.wait(later(9'200ms)), Duration{400ms});
+    EXPECT_EQ(deadline.tick(later(9'599ms)), Outcome{}) << "not earlier";
+    EXPECT_EQ(deadline.tick(later(9'600ms)), stop);
+    EXPECT_EQ(deadline.tick(later(9'700ms)), Outcome{}) << "once";
+    EXPECT_EQ(deadline.state().phase, Phase::armed);
+    EXPECT_EQ(deadline.wait(later(9'700ms)), Duration{300ms});
+    EXPECT_EQ(deadline.tick(later(10s)).action, Action::kill);
+    ASSERT_EQ(deadline.emptied().action, Action::close_watchdog);
+
+    ASSERT_EQ(deadline.arm(later(20s), epoch, until(30s), 400ms).answer, Answer::ok);
+    EXPECT_EQ(deadline.tick(later(29'700ms)), Outcome{}) << "there is no server";
+    ASSERT_EQ(deadline.extend(later(29'800ms), epoch, until(40s), 400ms).answer, Answer::ok);
+    ASSERT_EQ(deadline.server_started(later(29'900ms), 43), Outcome{});
+    EXPECT_EQ(deadline.tick(later(39'500ms)), Outcome{});
+    ASSERT_EQ(deadline.extend(later(39'500ms), epoch, until(50s), 1s).answer, Answer::ok);
+    EXPECT_EQ(deadline.tick(later(39'700ms)), Outcome{}) << "moved on in time";
+    EXPECT_EQ(deadline.tick({later(48s).boot, later(49s).raw}), stop) << "the raw clock alone is enough";
+    deadline.server_ended();
+    ASSERT_EQ(deadline.extend(later(49'500ms), epoch, until(60s), 1s).answer, Answer::ok);
+    ASSERT_EQ(deadline.server_started(later(49'600ms), 44), Outcome{});
+    EXPECT_EQ(deadline.tick(later(59'100ms)), stop) << "its successor is another server";
+}
+
 // Whatever is asked of it and in whatever order: once it is armed it fires no later than at the last deadline that it
-// accepted, and never before unless told to.
+// accepted, and never before unless told to; and tells the server to stop only in the time before it that was asked for.
 TEST(Deadline, FiresExactlyAtTheLastDeadlineItAccepted) {
     const bool holds = rc::check([] {
         Deadline deadline;
         deadline.server_started(start, 42);
         Instant now = start;
         std::optional<BootTime> accepted;
+        const Duration stop_before{*rc::gen::inRange(0, 1'000)};
+        bool told = false;
         for (int step = 0; step < 40; ++step) {
             now.boot += Duration{*rc::gen::inRange(0, 3'000)};
             now.raw = RawTime{now.boot.time_since_epoch() - 600s};
@@ -197,11 +228,11 @@ TEST(Deadline, FiresExactlyAtTheLastDeadlineItAccepted) {
             Outcome outcome;
             switch (*rc::gen::inRange(0, 4)) {
                 case 0:
-                    outcome = deadline.arm(now, asked, wanted);
+                    outcome = deadline.arm(now, asked, wanted, stop_before);
                     if (outcome.answer == Answer::ok) accepted = wanted;
                     break;
                 case 1:
-                    outcome = deadline.extend(now, asked, wanted);
+                    outcome = deadline.extend(now, asked, wanted, stop_before);
                     if (outcome.answer == Answer::ok) accepted = std::max(*accepted, wanted);
                     break;
                 case 2:
@@ -209,6 +240,11 @@ TEST(Deadline, FiresExactlyAtTheLastDeadlineItAccepted) {
                     if (outcome.answer == Answer::ok && before.phase != Phase::fired) accepted.reset();
                     break;
                 default: outcome = deadline.tick(now);
+            }
+            if (outcome.action == Action::stop) {
+                RC_ASSERT(!std::exchange(told, true));
+                RC_ASSERT(before.phase == Phase::armed);
+                RC_ASSERT(now.boot >= before.deadline - stop_before);
             }
             if (outcome.action == Action::kill) {
                 RC_ASSERT(before.phase == Phase::armed);

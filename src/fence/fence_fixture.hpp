@@ -190,8 +190,10 @@ public:
         const std::string_view packet = Writer{buffer_, kind, ++sequence_}.packet();
         return ::send(socket_.get(), packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
     }
-    Answered arm(std::int64_t epoch, BootTime until) {
-        return ask(Kind::arm, [&](Writer& w) { w.number(Field::epoch, epoch).time(Field::deadline, until); });
+    Answered arm(std::int64_t epoch, BootTime until, Duration stop_before = {}) {
+        return ask(Kind::arm, [&](Writer& w) {
+            w.number(Field::epoch, epoch).time(Field::deadline, until).number(Field::stop_before, stop_before.count());
+        });
     }
     Answered extend(std::int64_t epoch, BootTime until) {
         return ask(Kind::extend, [&](Writer& w) { w.number(Field::epoch, epoch).time(Field::deadline, until); });

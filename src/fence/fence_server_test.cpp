@@ -136,6 +136,42 @@ TEST_P(Fence, TheAgentsDeathTouchesTheServerOnlyAtTheDeadline) {
     expect_nothing_committed_after(deadline_wall);
 }
 
+// What was acknowledged is with the standbys before the deadline: the WAL senders end last.
+TEST_P(Fence, AServerWhoseAgentIsSilentStopsInOrderBeforeItsDeadline) {
+    start_server_and_wait();
+    ASSERT_EQ(query("create table acknowledged (writer int, row bigint)"), "");
+    fs::create_directory(directory_ / "received");
+    give(directory_ / "received", server_user_);
+    std::optional<Child> standby;
+    standby.emplace(std::vector<std::string>{postgres_program("pg_receivewal"), "-n", "--synchronous", "-D",
+                                             directory_ / "received", "-h", directory_ / "sockets", "-U", "postgres"},
+                    server_user_);
+    ASSERT_TRUE(eventually(20s, [&] {
+        return query("select count(*) from pg_stat_replication where state = 'streaming'") == "1";
+    }));
+    writers_.push_back(std::make_unique<AckedWriter>(urgent_psql(), 0));
+    ASSERT_TRUE(eventually(20s, [&] { return writers_[0]->acknowledged() > 10; }));
+
+    const BootTime deadline = now() + 31s;
+    ASSERT_EQ(agent_->arm(5, deadline, 30s).answer, Answer::ok);
+    const auto exited = agent_->wait_for(Kind::server_exited, 40s);
+    ASSERT_TRUE(exited);
+    EXPECT_LT(now(), deadline);
+    EXPECT_GE(now(), deadline - 30s) << "not earlier than asked";
+    EXPECT_EQ(exited->exit_status, 0);
+    EXPECT_EQ(exited->state.phase, Phase::armed) << "for whoever comes next";
+    writers_[0]->join();
+    standby->wait();  // it ends with the sender
+
+    // The newest segment that was received holds the end of the log, the checkpoint of the shutdown.
+    fs::path newest;
+    for (const auto& entry : fs::directory_iterator(directory_ / "received")) newest = std::max(newest, entry.path());
+    const fs::path whole = fs::path(newest).replace_extension();  // ".partial"
+    fs::rename(newest, whole);
+    const Finished dump = test::run({postgres_program("pg_waldump"), whole}, server_user_);
+    EXPECT_NE(dump.output.find("CHECKPOINT_SHUTDOWN"), std::string::npos) << dump.output;
+}
+
 TEST_P(Fence, AClientThatDoesNotReadCannotHoldTheFenceUp) {
     start_server_and_wait();
     const BootTime deadline = now() + 600ms;

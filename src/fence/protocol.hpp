@@ -34,8 +34,8 @@ enum class Kind : std::uint16_t {
     adopt = 4,          // pid, data_dir: a server that somebody else started, fenced until its end
     signal_server = 5,  // signal: SIGTERM smart, SIGINT fast, SIGQUIT immediate stop; SIGHUP reload; SIGUSR1 promote
     kill = 6,           // everything, now. Answered at once; `fired` follows when the tree is empty
-    arm = 7,            // epoch, deadline
-    extend = 8,         // epoch, deadline
+    arm = 7,            // epoch, deadline, and optionally stop_before
+    extend = 8,         // likewise
     disarm = 9,         //
     add_address = 10,   // address...: virtual addresses to be removed from this machine when the fence fires
     remove_address = 11,  // address...: no longer (it has been taken down, or is kept)
@@ -65,7 +65,8 @@ enum class Field : std::uint16_t {
     address = 12,  // repeated; see Address
     device = 13,
     driver = 14,   // "default" or "testing"
-    timeout = 15,  // seconds
+    timeout = 15,      // seconds
+    stop_before = 16,  // milliseconds before the deadline at which the server gets a fast stop; missing: not at all
 
     // of answers
     result = 32,  // Answer

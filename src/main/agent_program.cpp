@@ -47,8 +47,8 @@ class NoFence final : public ports::Fence {
 public:
     ports::FenceState state() const override { return {}; }
     Signal& changed() override { return changed_; }
-    Task<Status> arm(Revision, BootTime) override { co_return Done{}; }
-    Task<Status> extend(Revision, BootTime) override { co_return Done{}; }
+    Task<Status> arm(Revision, BootTime, Duration) override { co_return Done{}; }
+    Task<Status> extend(Revision, BootTime, Duration) override { co_return Done{}; }
     Task<Status> fire() override { co_return Error{Errc::failed, "there is no fence"}; }
     Task<Status> disarm() override { co_return Done{}; }
     Task<Status> check_watchdog(std::string) override { co_return Error{Errc::failed, "there is no fence to hold it"}; }

@@ -130,22 +130,23 @@ Task<Status> FenceClient::ask(Kind kind, Fill fill, BootTime deadline, std::arra
     co_return status_of(answer);
 }
 
-Task<Status> FenceClient::move_deadline(Kind kind, Revision epoch, BootTime until) {
+Task<Status> FenceClient::move_deadline(Kind kind, Revision epoch, BootTime until, Duration stop_before) {
     const BootTime theirs = fence_now() + (until - loop_.now());
-    auto fill = [epoch, theirs](fence::Writer& writer) {
+    auto fill = [epoch, theirs, stop_before](fence::Writer& writer) {
         writer.number(Field::epoch, number(epoch)).time(Field::deadline, theirs);
+        writer.number(Field::stop_before, stop_before.count());
     };
     co_return co_await ask(kind, fill, std::min(until, loop_.now() + answer_limit));
 }
 
 // A deadline that does not hold the server that runs would be a lie that others rely on.
-Task<Status> FenceClient::arm(Revision epoch, BootTime until) {
+Task<Status> FenceClient::arm(Revision epoch, BootTime until, Duration stop_before) {
     if (report_.numbers.state.server == 0) CASTLE_CO_CHECK(co_await adopt_present());
-    co_return co_await move_deadline(Kind::arm, epoch, until);
+    co_return co_await move_deadline(Kind::arm, epoch, until, stop_before);
 }
 
-Task<Status> FenceClient::extend(Revision epoch, BootTime until) {
-    return move_deadline(Kind::extend, epoch, until);
+Task<Status> FenceClient::extend(Revision epoch, BootTime until, Duration stop_before) {
+    return move_deadline(Kind::extend, epoch, until, stop_before);
 }
 
 Task<Status> FenceClient::disarm() {

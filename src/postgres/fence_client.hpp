@@ -50,8 +50,8 @@ public:
     // ports::Fence
     ports::FenceState state() const override;
     Signal& changed() override { return changed_; }
-    Task<Status> arm(Revision epoch, BootTime until) override;
-    Task<Status> extend(Revision epoch, BootTime until) override;
+    Task<Status> arm(Revision epoch, BootTime until, Duration stop_before) override;
+    Task<Status> extend(Revision epoch, BootTime until, Duration stop_before) override;
     Task<Status> fire() override;
     Task<Status> disarm() override;
     Task<Status> check_watchdog(std::string device) override;
@@ -93,7 +93,7 @@ private:
     void take(fence::Kind kind, const FenceReport& report);
     template <class Fill>
     Task<Status> ask(fence::Kind kind, Fill fill, BootTime deadline, std::array<int, 2> descriptors = {-1, -1});
-    Task<Status> move_deadline(fence::Kind kind, Revision epoch, BootTime until);
+    Task<Status> move_deadline(fence::Kind kind, Revision epoch, BootTime until, Duration stop_before);
 
     io::Loop& loop_;
     ports::Journal& journal_;

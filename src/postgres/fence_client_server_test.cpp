@@ -109,21 +109,21 @@ TEST_P(FenceClientTest, StartsAFenceThatStartsAServer) {
 TEST_P(FenceClientTest, TheDeadlineIsTheOneThatWasMeantAndFires) {
     ASSERT_NO_FATAL_FAILURE(open());
     ASSERT_NO_FATAL_FAILURE(start_and_wait());
-    EXPECT_EQ(run(client_->extend(Revision{5}, loop_.now() + 10s)).error().code, Errc::conflict) << "not armed";
-    EXPECT_EQ(run(client_->arm(Revision{5}, loop_.now() - 1ms)).error().code, Errc::timed_out);
-    ASSERT_TRUE(run(client_->arm(Revision{5}, loop_.now() + 60s)));
-    EXPECT_EQ(run(client_->extend(Revision{4}, loop_.now() + 70s)).error().code, Errc::conflict)
+    EXPECT_EQ(run(client_->extend(Revision{5}, loop_.now() + 10s, 0ms)).error().code, Errc::conflict) << "not armed";
+    EXPECT_EQ(run(client_->arm(Revision{5}, loop_.now() - 1ms, 0ms)).error().code, Errc::timed_out);
+    ASSERT_TRUE(run(client_->arm(Revision{5}, loop_.now() + 60s, 0ms)));
+    EXPECT_EQ(run(client_->extend(Revision{4}, loop_.now() + 70s, 0ms)).error().code, Errc::conflict)
         << "another leadership";
     const BootTime until = loop_.now() + 80s;
     const auto changes = client_->changed().count();
-    ASSERT_TRUE(run(client_->extend(Revision{5}, until)));
+    ASSERT_TRUE(run(client_->extend(Revision{5}, until, 0ms)));
     EXPECT_EQ(client_->changed().count(), changes) << "a renewal is no news";
     EXPECT_TRUE(client_->state().armed);
     EXPECT_EQ(client_->state().epoch, Revision{5});
     EXPECT_NEAR(static_cast<double>((client_->state().deadline - until).count()), 0, 2);
 
     const BootTime near = loop_.now() + 300ms;
-    ASSERT_TRUE(run(client_->arm(Revision{6}, near)));
+    ASSERT_TRUE(run(client_->arm(Revision{6}, near, 0ms)));
     ASSERT_TRUE(comes_true([&] { return client_->state().fired; }));
     EXPECT_GE(loop_.now(), near);
     EXPECT_THAT(server_processes(), IsEmpty());
@@ -132,6 +132,18 @@ TEST_P(FenceClientTest, TheDeadlineIsTheOneThatWasMeantAndFires) {
     EXPECT_TRUE(journal_.contain("the fence has killed the server"));
     ASSERT_NO_FATAL_FAILURE(start_and_wait());
     EXPECT_FALSE(client_->state().fired);
+}
+
+TEST_P(FenceClientTest, TheServerIsStoppedInOrderBeforeItsDeadline) {
+    ASSERT_NO_FATAL_FAILURE(open());
+    ASSERT_NO_FATAL_FAILURE(start_and_wait());
+    const BootTime until = loop_.now() + 60s;
+    ASSERT_TRUE(run(client_->arm(Revision{5}, until, 10s)));
+    ASSERT_TRUE(run(client_->extend(Revision{5}, until + 1s, 60'900ms)));
+    ASSERT_TRUE(comes_true([&] { return !client_->state().server_running; }));
+    EXPECT_TRUE(client_->state().armed);
+    EXPECT_FALSE(client_->state().fired);
+    EXPECT_EQ(client_->report().numbers.exit_status, 0);
 }
 
 TEST_P(FenceClientTest, FireAnswersWhenNothingIsLeft) {
@@ -184,7 +196,7 @@ TEST_P(FenceClientTest, TheNextAgentFindsFenceServerAndEpoch) {
     ASSERT_NO_FATAL_FAILURE(open());
     ASSERT_NO_FATAL_FAILURE(start_and_wait());
     const BootTime until = loop_.now() + 60s;
-    ASSERT_TRUE(run(client_->arm(Revision{5}, until)));
+    ASSERT_TRUE(run(client_->arm(Revision{5}, until, 0ms)));
     const pid_t server = client_->state().server_pid;
     const pid_t fence = fence_;
     client_.reset();
@@ -209,7 +221,7 @@ TEST_P(FenceClientTest, NothingOutlivesADeadFence) {
     fence::test::Child busy{psql({"-c", "select count(*) from generate_series(1, 1000000000)"})};
     ASSERT_TRUE(fence::test::eventually(
         10s, [&] { return query("select count(*) from pg_stat_activity where state = 'active'") == "2"; }));
-    ASSERT_TRUE(run(client_->arm(Revision{5}, loop_.now() + 60s)));
+    ASSERT_TRUE(run(client_->arm(Revision{5}, loop_.now() + 60s, 0ms)));
     const pid_t dead = fence_;
     ASSERT_EQ(::kill(dead, SIGKILL), 0);
     ASSERT_TRUE(comes_true([&] { return client_->state().attached && client_->report().numbers.fence != dead; }));
@@ -229,7 +241,7 @@ TEST_P(FenceClientTest, AServerOfSomebodyElseIsAdoptedAtOnce) {
         0);
     ASSERT_TRUE(comes_true([&] { return client_->state().server_running; }));
     EXPECT_TRUE(client_->report().numbers.adopted);
-    ASSERT_TRUE(run(client_->arm(Revision{5}, loop_.now() + 200ms)));
+    ASSERT_TRUE(run(client_->arm(Revision{5}, loop_.now() + 200ms, 0ms)));
     ASSERT_TRUE(comes_true([&] { return client_->state().fired; }));
     EXPECT_THAT(server_processes(), IsEmpty());
 }
@@ -241,7 +253,7 @@ TEST_P(FenceClientTest, ArmingAdoptsWhatRuns) {
             .status,
         0);
     ASSERT_NO_FATAL_FAILURE(open());
-    ASSERT_TRUE(run(client_->arm(Revision{5}, loop_.now() + 60s)));
+    ASSERT_TRUE(run(client_->arm(Revision{5}, loop_.now() + 60s, 0ms)));
     EXPECT_TRUE(client_->state().server_running);
     ASSERT_TRUE(run(client_->fire()));
     EXPECT_THAT(server_processes(), IsEmpty());
@@ -250,15 +262,15 @@ TEST_P(FenceClientTest, ArmingAdoptsWhatRuns) {
 TEST_P(FenceClientTest, AFrozenFenceIsToldFromADeadOne) {
     ASSERT_NO_FATAL_FAILURE(open());
     ASSERT_NO_FATAL_FAILURE(start_and_wait());
-    ASSERT_TRUE(run(client_->arm(Revision{5}, loop_.now() + 60s)));
+    ASSERT_TRUE(run(client_->arm(Revision{5}, loop_.now() + 60s, 0ms)));
     ASSERT_EQ(::kill(fence_, SIGSTOP), 0);
-    const Status extended = run(client_->extend(Revision{5}, loop_.now() + 70s));
+    const Status extended = run(client_->extend(Revision{5}, loop_.now() + 70s, 0ms));
     ASSERT_FALSE(extended);
     EXPECT_EQ(extended.error().code, Errc::timed_out);
     EXPECT_EQ(extended.error().effect, Effect::unknown);
     EXPECT_EQ(query("select 1"), "1");
     ASSERT_EQ(::kill(fence_, SIGCONT), 0);
-    EXPECT_TRUE(run(client_->extend(Revision{5}, loop_.now() + 80s)));
+    EXPECT_TRUE(run(client_->extend(Revision{5}, loop_.now() + 80s, 0ms)));
 }
 
 TEST_P(FenceClientTest, TheNewestAgentRules) {
@@ -268,8 +280,8 @@ TEST_P(FenceClientTest, TheNewestAgentRules) {
     ASSERT_NO_FATAL_FAILURE(open());
     ASSERT_TRUE(comes_true([&] { return older->replaced(); }));
     EXPECT_FALSE(older->state().attached);
-    EXPECT_EQ(run(older->arm(Revision{5}, loop_.now() + 60s)).error().code, Errc::denied);
-    EXPECT_TRUE(run(client_->arm(Revision{5}, loop_.now() + 60s)));
+    EXPECT_EQ(run(older->arm(Revision{5}, loop_.now() + 60s, 0ms)).error().code, Errc::denied);
+    EXPECT_TRUE(run(client_->arm(Revision{5}, loop_.now() + 60s, 0ms)));
 }
 
 // The agent of a copied configuration stopped the server of the first, whose agent started it again, and so on.

@@ -31,11 +31,11 @@ void FenceProcess::thaw() {
     carry_out(logic_.tick(now()));
 }
 
-Answer FenceProcess::arm(Revision epoch, BootTime until) {
-    return carry_out(logic_.arm(now(), epoch, until));
+Answer FenceProcess::arm(Revision epoch, BootTime until, Duration stop_before) {
+    return carry_out(logic_.arm(now(), epoch, until, stop_before));
 }
-Answer FenceProcess::extend(Revision epoch, BootTime until) {
-    return carry_out(logic_.extend(now(), epoch, until));
+Answer FenceProcess::extend(Revision epoch, BootTime until, Duration stop_before) {
+    return carry_out(logic_.extend(now(), epoch, until, stop_before));
 }
 Answer FenceProcess::disarm() {
     return carry_out(logic_.disarm(now()));
@@ -63,6 +63,10 @@ Answer FenceProcess::carry_out(fence::Outcome outcome) {
     if (outcome.action == fence::Action::ping_watchdog)
         world_.note(server_.name(), "fence: deadline in %1 ms for epoch %2",
                     {(logic_.state().deadline - now().boot).count(), number(logic_.state().epoch)});
+    if (outcome.action == fence::Action::stop) {
+        world_.note(server_.name(), "fence: stops the server, its deadline is near");
+        server_.stop_fast();
+    }
     if (outcome.action == fence::Action::kill) {
         world_.note(server_.name(), "fence fires");
         kill_server();

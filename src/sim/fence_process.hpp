@@ -26,8 +26,8 @@ public:
     void thaw();
 
     // Commands, already inside the process.
-    fence::Answer arm(Revision epoch, BootTime until);
-    fence::Answer extend(Revision epoch, BootTime until);
+    fence::Answer arm(Revision epoch, BootTime until, Duration stop_before);
+    fence::Answer extend(Revision epoch, BootTime until, Duration stop_before);
     fence::Answer disarm();
     fence::Answer kill();
     fence::Answer start_server();  // every server is the fence's child

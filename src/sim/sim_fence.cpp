@@ -73,11 +73,11 @@ Task<Status> SimFence::answered(Task<std::optional<Answer>> command) {
     }
 }
 
-Task<Status> SimFence::arm(Revision epoch, BootTime until) {
-    return answered(command([epoch, until](FenceProcess& fence) { return fence.arm(epoch, until); }));
+Task<Status> SimFence::arm(Revision epoch, BootTime until, Duration stop_before) {
+    return answered(command([=](FenceProcess& fence) { return fence.arm(epoch, until, stop_before); }));
 }
-Task<Status> SimFence::extend(Revision epoch, BootTime until) {
-    return answered(command([epoch, until](FenceProcess& fence) { return fence.extend(epoch, until); }));
+Task<Status> SimFence::extend(Revision epoch, BootTime until, Duration stop_before) {
+    return answered(command([=](FenceProcess& fence) { return fence.extend(epoch, until, stop_before); }));
 }
 Task<Status> SimFence::disarm() {
     return answered(command([](FenceProcess& fence) { return fence.disarm(); }));

@@ -14,8 +14,8 @@ public:
 
     ports::FenceState state() const override { return state_; }
     Signal& changed() override { return changed_; }
-    Task<Status> arm(Revision epoch, BootTime until) override;
-    Task<Status> extend(Revision epoch, BootTime until) override;
+    Task<Status> arm(Revision epoch, BootTime until, Duration stop_before) override;
+    Task<Status> extend(Revision epoch, BootTime until, Duration stop_before) override;
     Task<Status> fire() override;
     Task<Status> disarm() override;
     // Simulated machines have no such device.

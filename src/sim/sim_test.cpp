@@ -57,6 +57,29 @@ TEST_F(Simulation, AFrozenAgentLosesItsServerBeforeAnotherIsPromoted) {
     sim.expect_never_two_primaries();
 }
 
+// Its fence stops the server in order a moment before the deadline: the WAL senders send what was acknowledged.
+TEST_F(Simulation, AKilledOrFrozenAgentCostsNoAcknowledgedWrite) {
+    for (std::uint64_t seed = 0; seed < 40; ++seed) {
+        Sim sim{seed, three()};
+        sim.expect_healthy_within(60s);
+        Node& old = sim.leader();
+        if (seed % 2 == 0)
+            sim.freeze(old);
+        else
+            sim.crash_agent(old, 90s);
+        std::function<void()> write = [&] {
+            old.server().insert(sim.checker().next_write(), 300);
+            sim.world().after(1ms, write);
+        };
+        write();
+        const auto promoted = [&, before = sim.checker().promotions()] { return sim.checker().promotions() > before; };
+        ASSERT_TRUE(sim.run_until(promoted, 60s)) << "seed " << seed;
+        sim.run(5s);
+        EXPECT_EQ(sim.checker().lost(), 0u) << "seed " << seed;
+        sim.expect_never_two_primaries();
+    }
+}
+
 TEST_F(Simulation, ACrashedServerIsStartedInPlace) {
     Sim sim{3, three()};
     sim.expect_healthy_within(60s);

@@ -47,8 +47,8 @@ void set_deadlines(fuzz::Bytes bytes) {
         switch (command % 8) {
             case 0: outcome = deadline.arm(now, epoch, BootTime{Duration(bytes.number())}); break;
             case 1: outcome = deadline.extend(now, epoch, BootTime{Duration(bytes.number())}); break;
-            case 2: outcome = deadline.arm(now, epoch, now.boot + Duration{bytes.byte()}); break;
-            case 3: outcome = deadline.extend(now, epoch, now.boot + Duration{bytes.byte()}); break;
+            case 2: outcome = deadline.arm(now, epoch, now.boot + Duration{bytes.byte()}, Duration{bytes.byte()}); break;
+            case 3: outcome = deadline.extend(now, epoch, now.boot + Duration{bytes.byte()}, Duration{bytes.byte()}); break;
             case 4: outcome = deadline.disarm(now); break;
             case 5: outcome = deadline.kill(now); break;
             case 6: outcome = deadline.server_started(now, 1 + command); break;
@@ -59,6 +59,8 @@ void set_deadlines(fuzz::Bytes bytes) {
         }
         CASTLE_ASSERT((outcome.action == Action::kill) ==
                       (before != Phase::fired && deadline.state().phase == Phase::fired));
+        CASTLE_ASSERT(outcome.action != Action::stop || (before == Phase::armed && deadline.state().server != 0));
+        CASTLE_ASSERT(outcome.action != Action::stop || deadline.tick(now).action == Action::nothing);
         const auto wait = deadline.wait(now);
         CASTLE_ASSERT(wait.has_value() == (deadline.state().phase == Phase::armed));
         CASTLE_ASSERT(!wait || (*wait >= Duration{0} && *wait <= Duration{1'000}));

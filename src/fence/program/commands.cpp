@@ -236,9 +236,11 @@ Guard::Reply Guard::move_deadline(const Reader& packet) {
     const auto until = packet.time(Field::deadline);
     if (!epoch || !until) return {Answer::malformed};
     const Revision revision{static_cast<std::int64_t>(*epoch)};
+    const auto asked = packet.number(Field::stop_before).value_or(0);
+    const Duration stop_before{std::min<std::uint64_t>(asked, 60'000)};
     const Instant now = instant();
-    if (packet.kind() == Kind::arm) return {apply(deadline_.arm(now, revision, *until))};
-    return {apply(deadline_.extend(now, revision, *until))};
+    if (packet.kind() == Kind::arm) return {apply(deadline_.arm(now, revision, *until, stop_before))};
+    return {apply(deadline_.extend(now, revision, *until, stop_before))};
 }
 
 Guard::Reply Guard::change_addresses(const Reader& packet) {

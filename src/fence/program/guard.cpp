@@ -154,6 +154,10 @@ Answer Guard::apply(Outcome outcome) {
     switch (outcome.action) {
         case Action::nothing: break;
         case Action::ping_watchdog: watchdog_.ping(); break;
+        case Action::stop:
+            note("the deadline is near and nobody has moved it: stopping the server");
+            server_.signal(SIGINT);
+            break;
         case Action::kill: strike(); break;
         case Action::close_watchdog: watchdog_.close(); break;
     }
