@@ -210,7 +210,8 @@ TEST(Deadline, TheServerIsToldOnceToStopBeforeItsDeadline) {
 }
 
 // Whatever is asked of it and in whatever order: once it is armed it fires no later than at the last deadline that it
-// accepted, and never before unless told to; and tells the server to stop only in the time before it that was asked for.
+// accepted, and never before unless told to; and tells the server to stop only in the time before it that was asked
+// for.
 TEST(Deadline, FiresExactlyAtTheLastDeadlineItAccepted) {
     const bool holds = rc::check([] {
         Deadline deadline;

@@ -146,9 +146,8 @@ TEST_P(Fence, AServerWhoseAgentIsSilentStopsInOrderBeforeItsDeadline) {
     standby.emplace(std::vector<std::string>{postgres_program("pg_receivewal"), "-n", "--synchronous", "-D",
                                              directory_ / "received", "-h", directory_ / "sockets", "-U", "postgres"},
                     server_user_);
-    ASSERT_TRUE(eventually(20s, [&] {
-        return query("select count(*) from pg_stat_replication where state = 'streaming'") == "1";
-    }));
+    ASSERT_TRUE(eventually(
+        20s, [&] { return query("select count(*) from pg_stat_replication where state = 'streaming'") == "1"; }));
     writers_.push_back(std::make_unique<AckedWriter>(urgent_psql(), 0));
     ASSERT_TRUE(eventually(20s, [&] { return writers_[0]->acknowledged() > 10; }));
 

@@ -64,7 +64,7 @@ enum class Field : std::uint16_t {
     deadline = 11,
     address = 12,  // repeated; see Address
     device = 13,
-    driver = 14,   // "default" or "testing"
+    driver = 14,       // "default" or "testing"
     timeout = 15,      // seconds
     stop_before = 16,  // milliseconds before the deadline at which the server gets a fast stop; missing: not at all
 

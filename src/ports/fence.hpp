@@ -21,8 +21,8 @@ public:
     // was moved on: a leader does so with every renewal.
     virtual Signal& changed() = 0;
 
-    // From now on the server dies at `until` unless the deadline is moved on, and is told to stop in order `stop_before`
-    // that. Before a promote or a start as primary.
+    // From now on the server dies at `until` unless the deadline is moved on, and is told to stop in order
+    // `stop_before` that. Before a promote or a start as primary.
     virtual Task<Status> arm(Revision epoch, BootTime until, Duration stop_before) = 0;
     // Moves the deadline on; never back. Errc::conflict: not armed for this epoch.
     virtual Task<Status> extend(Revision epoch, BootTime until, Duration stop_before) = 0;

@@ -47,8 +47,12 @@ void set_deadlines(fuzz::Bytes bytes) {
         switch (command % 8) {
             case 0: outcome = deadline.arm(now, epoch, BootTime{Duration(bytes.number())}); break;
             case 1: outcome = deadline.extend(now, epoch, BootTime{Duration(bytes.number())}); break;
-            case 2: outcome = deadline.arm(now, epoch, now.boot + Duration{bytes.byte()}, Duration{bytes.byte()}); break;
-            case 3: outcome = deadline.extend(now, epoch, now.boot + Duration{bytes.byte()}, Duration{bytes.byte()}); break;
+            case 2:
+                outcome = deadline.arm(now, epoch, now.boot + Duration{bytes.byte()}, Duration{bytes.byte()});
+                break;
+            case 3:
+                outcome = deadline.extend(now, epoch, now.boot + Duration{bytes.byte()}, Duration{bytes.byte()});
+                break;
             case 4: outcome = deadline.disarm(now); break;
             case 5: outcome = deadline.kill(now); break;
             case 6: outcome = deadline.server_started(now, 1 + command); break;

@@ -12,6 +12,7 @@ class Fault:
     function: Callable
     title: str
     heals_within: float = 30.0  # seconds that becoming whole may take beside the lease
+    loses_nothing: bool = False  # not one acknowledged row, in asynchronous mode too
     pauses_machine: bool = False  # a frozen machine wakes up: nobody could stop its server in time
     wal_apart: bool = False  # needs a disk of its own for the WAL
     by_hand: float = 0.0  # somebody makes a second primary: seconds from its first acknowledgement until it is ended

@@ -6,7 +6,7 @@ from lib import processes
 from lib.waiting import eventually
 
 
-@fault()
+@fault(loses_nothing=True)
 def switchover(trial):
     """An operator moves the leadership"""
     old = trial.old
@@ -16,7 +16,7 @@ def switchover(trial):
     trial.wait_replaced()
 
 
-@fault()
+@fault(loses_nothing=True)
 def agent_stopped(trial):
     """The leader's agent is stopped as a service is, and started again later"""
     trial.strike()
@@ -26,7 +26,7 @@ def agent_stopped(trial):
     trial.old.start()
 
 
-@fault(at_most=2)  # the third in a row is a crash loop: the leader looks for somebody to hand over to
+@fault(loses_nothing=True, at_most=2)  # the third in a row is a crash loop: the leader looks for somebody to hand over to
 def postmaster_killed(trial):
     """The leader's server crashes"""
     pid = trial.old.postmaster_pid()
@@ -38,7 +38,7 @@ def postmaster_killed(trial):
         trial.phase("server launched", processes.started_at(trial.old.postmaster_pid()))
 
 
-@fault()
+@fault(loses_nothing=True)
 def agent_killed(trial):
     """The leader's agent is killed and stays away for longer than its lease"""
     trial.strike()
@@ -138,7 +138,7 @@ def all_hosts_lost(trial):
     trial.wait_flowing(trial.patience + 60)
 
 
-@fault()
+@fault(loses_nothing=True)
 def agent_frozen(trial):
     """The leader's agent stands still for longer than its lease"""
     trial.afterwards(trial.old.thaw_agent)

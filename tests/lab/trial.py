@@ -243,6 +243,8 @@ class Trial:
         outcome.rows_lost = len(lost)
         if not lost:
             return
+        if self.fault.loses_nothing:
+            outcome.wrong.append(f"{len(lost)} acknowledged rows are lost")
         for timeline in {ack.timeline for ack in lost}:
             end = max(ack.position for ack in acks if ack.timeline == timeline)
             if timeline not in switches:
