@@ -301,7 +301,9 @@ Task<Result<Lsn>> SimServer::last_record(BootTime) {
     co_return server_.disk.wal.end;
 }
 
+// Files are compared and written, and the server is asked what it makes of them.
 Task<Status> SimServer::configure(std::string, bool) {
+    co_await sleep_for(executor(), server_.disk_latency());
     co_return Done{};
 }
 

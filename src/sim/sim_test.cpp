@@ -426,6 +426,24 @@ TEST_F(Simulation, AComparisonDoesNotCountForWhatAServerWroteMeanwhile) {
     EXPECT_GT(promoted, 0);
 }
 
+// Somebody promoted it while its agent was away; to configure it would take up to two seconds here.
+TEST_F(Simulation, AServerThatMustNotRunIsEndedBeforeItIsConfigured) {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        Sim sim{seed, three()};
+        sim.expect_healthy_within(60s);
+        Node& node = sim.follower(0);
+        sim.crash_agent(node, 10s);
+        Postgres& server = node.server();
+        server.promote(Timeline{2});
+        ASSERT_TRUE(sim.run_until([&] { return server.writable(); }, 9s));
+        sim.slow_disk(node, true);
+        ASSERT_TRUE(sim.run_until([&] { return node.agent_running(); }, 10s));
+        EXPECT_TRUE(sim.run_until([&] { return !server.writable(); }, 300ms)) << "seed " << seed;
+        sim.slow_disk(node, false);
+        sim.expect_healthy_within(120s);
+    }
+}
+
 // Both keys vanish in one revision, as if the lease had run out; but the frozen leader's deadline is far away.
 TEST_F(Simulation, ALeaseRevokedByHandIsNoLapse) {
     Options options = three();
