@@ -85,10 +85,14 @@ void Lineage::see_lease(LeaseId lease, LeaseTold told) {
 
 Timeline Lineage::timeline_in_doubt(std::string_view me) const {
     constexpr std::uint32_t unknown_max = 8;  // more than can be begun between two looks at a store
-    constexpr std::uint32_t apart = 1000;     // the others may not be known, so the name alone has to tell them apart
-    std::uint32_t hash = 2'166'136'261;       // FNV-1a
+    // The others may not be known, so the name alone has to tell them apart, whatever each has seen: by what is left
+    // when the number is divided by `apart`. Not by more: each number that is left out is a file in pg_wal, which every
+    // standby fetches. With this prime, names that differ in a last digit cannot fall together.
+    constexpr std::uint32_t apart = 97;
+    std::uint32_t hash = 2'166'136'261;  // FNV-1a
     for (const unsigned char letter : me) hash = (hash ^ letter) * 16'777'619;
-    return Timeline{number(newest_timeline_) + unknown_max + hash % apart};
+    const std::uint32_t first = number(newest_timeline_) + unknown_max;
+    return Timeline{first + (hash % apart + apart - first % apart) % apart};
 }
 
 void Lineage::doubt_everybody(BootTime now) {

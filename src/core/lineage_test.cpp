@@ -302,11 +302,18 @@ TEST(Lineage, WhoeverKnowsNobodyWaits) {
 }
 
 TEST(Lineage, EachMemberInDoubtHasATimelineOfItsOwn) {
-    const Lineage lineage = replaced({});
-    EXPECT_GT(lineage.timeline_in_doubt("n1"), Timeline{5});
     std::set<Timeline> timelines;
-    for (const char* name : {"n1", "n2", "n3", "n4", "n5"}) timelines.insert(lineage.timeline_in_doubt(name));
-    EXPECT_EQ(timelines.size(), 5u);
+    for (std::uint32_t newest = 4; newest < 14; ++newest) {  // each has seen something else
+        Cluster left;
+        left.members["n9"].timeline = Timeline{newest};
+        const Lineage lineage = replaced(left);
+        ASSERT_EQ(lineage.newest_timeline(), Timeline{newest});
+        const Timeline own = lineage.timeline_in_doubt("pg-node-" + std::to_string(newest % 10));
+        EXPECT_GT(own, Timeline{newest + 1});
+        EXPECT_LT(own, Timeline{newest + 8 + 97}) << "every standby fetches a file for each number that is left out";
+        timelines.insert(own);
+    }
+    EXPECT_EQ(timelines.size(), 10u);
 }
 
 TEST(Evidence, EachKindNeedsWhatItSays) {
