@@ -298,14 +298,14 @@ class Trial:
 def history(member):
     """Timeline: the position at which it ended, from the newest history file of the member's server."""
     found = {}
-    for (name,) in member.sql("SELECT pg_ls_dir('pg_wal')"):
-        if name.endswith(".history"):
-            text = member.value("SELECT pg_read_file('pg_wal/' || %s)", (name,))
-            for line in text.splitlines():
-                parts = line.split()
-                if len(parts) >= 2 and parts[0].isdigit():
-                    high, _, low = parts[1].partition("/")
-                    found[int(parts[0])] = (int(high, 16) << 32) + int(low, 16)
+    files = member.sql("SELECT pg_read_file('pg_wal/' || name) FROM pg_ls_dir('pg_wal') AS name "
+                       "WHERE name LIKE '%.history' ORDER BY name")
+    for (text,) in files:
+        for line in text.splitlines():
+            parts = line.split()
+            if len(parts) >= 2 and parts[0].isdigit():
+                high, _, low = parts[1].partition("/")
+                found[int(parts[0])] = (int(high, 16) << 32) + int(low, 16)
     return found
 
 
