@@ -57,6 +57,8 @@ public:
 
     LeaseId lease() const { return lease_; }
     Duration life() const { return life_; }  // of the lease, as the store granted it
+    // How far away the deadline can be: not beyond that life, unless a lease of another store granted it.
+    Duration reaches() const { return std::max(life_, leader_until_ - executor_.now()); }
     // Zero while not confirmed. Without an epoch: what is left of a leadership that another store confirmed.
     BootTime leader_until() const { return epoch_ || executor_.now() < leader_until_ ? leader_until_ : BootTime{}; }
     bool store_answers() const { return store_answers_; }

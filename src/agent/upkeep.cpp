@@ -126,7 +126,7 @@ Task<> Agent::publish_leadership(Leadership::Fence fence) {
                       .epoch = *epoch,
                       .lease = lease_.lease(),
                       .timeline = newest_timeline(),
-                      .life = lease_.life()};
+                      .life = lease_.reaches()};
     if (cluster_->last_leadership && cluster_->last_leadership->epoch == *epoch &&
         cluster_->last_leadership->fence == fence && cluster_->last_leadership->lease == record.lease &&
         cluster_->last_leadership->timeline == record.timeline)

@@ -95,7 +95,7 @@ struct Leadership {
     // The number of its timeline, or a lower one than that. Reserved with the lock: PostgreSQL knows only the timelines
     // it has seen itself, and would use the number of one that another member began and died with once more.
     Timeline timeline{};
-    Duration life{};  // of that lease; 0: not told
+    Duration life{};  // of that lease, or longer if the deadline is further away; 0: not told
     // Of a server that was shut down in an orderly way: whoever has WAL of that timeline beyond this checkpoint's
     // beginning has all of it, for a record is sent whole.
     struct ShutDown {

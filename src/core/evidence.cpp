@@ -30,6 +30,13 @@ std::optional<BootTime> waited_at(const LastLeader& last, Duration life) {
     return last.unlocked_since + std::max(life, last.life);
 }
 
+// The same of the last leader in the present store. If its fence is on, the record tells the longest life by which its
+// deadline was ever counted, and the store has confirmed no deadline since the key was gone.
+std::optional<BootTime> waited_here_at(const LastLeader& last, Duration life) {
+    const bool exact = last.published && last.fence == Leadership::Fence::on && last.life > Duration{0};
+    return waited_at(last, exact ? last.life : life);
+}
+
 // Whether evidence of a leadership in another store is all that is needed for the last one known here. Not if the key
 // was seen here: it may have been put back, or taken before our first look.
 bool covers(const LastLeader& elsewhere, const LastLeader& last) {
@@ -73,7 +80,7 @@ std::optional<Evidence> weigh(const EvidenceInput& input) {
         if (const auto at = lapse_at(input); at && input.now >= *at) return Evidence{Kind::fenced_lapse};
     if (lapsed && !last.published) return Evidence{Kind::bare_lapse};
     if (input.forced) return Evidence{Kind::forced};
-    if (const auto at = waited_at(last, input.life); at && input.now >= *at) return Evidence{Kind::waited};
+    if (const auto at = waited_here_at(last, input.life); at && input.now >= *at) return Evidence{Kind::waited};
     return std::nullopt;
 }
 
@@ -93,7 +100,7 @@ std::optional<BootTime> waited_at(const EvidenceInput& input) {
     const auto covers_last = [&](const auto& elsewhere) { return covers(*elsewhere.last, input.last); };
     BootTime latest{};
     if (std::ranges::none_of(input.elsewhere, covers_last)) {
-        const auto at = waited_at(input.last, input.life);
+        const auto at = waited_here_at(input.last, input.life);
         if (!at) return std::nullopt;
         latest = *at;
     }

@@ -53,7 +53,7 @@ struct EvidenceInput {
     std::uint64_t store_term = 0;     // of the store's leader when that was asked
     bool running_primary_here = false;
     Duration told_max{};  // how old the store's last word about the lease may be when it has ended
-    Duration life{};  // the longest a lease of the old leader can have, unless it told of a longer one: max(ttl, 20 s)
+    Duration life{};      // the longest that a lease of the old leader can have if it did not tell: max(ttl, 20 s)
     BootTime now{};
 };
 

@@ -422,6 +422,27 @@ TEST(Evidence, EachKindNeedsWhatItSays) {
                   in.now = BootTime{130s};
               }),
               "waited for its life");
+    // How long that is, its record tells, if its fence is on; no deadline is counted by more.
+    const auto waits = [&](Duration told, Duration now, Leadership::Fence fence = Leadership::Fence::on) {
+        return kind([&](LastLeader& l, EvidenceInput& in) {
+            l.life = told;
+            l.fence = fence;
+            in.lease_ended = false;
+            in.now = BootTime{now};
+        });
+    };
+    EXPECT_EQ(waits(5s, 104'999ms), "none");
+    EXPECT_EQ(waits(5s, 105s), "waited for its life");
+    EXPECT_EQ(waits(5s, 105s, Leadership::Fence::off), "none");
+    EXPECT_EQ(waits(60s, 130s), "none");
+    EXPECT_EQ(waits(0s, 129s), "none");
+    EXPECT_EQ(kind([](LastLeader& l, EvidenceInput& in) {
+                  l.life = 5s;
+                  l.published = false;  // it spoke of another leadership
+                  in.lease_ended = false;
+                  in.now = BootTime{129s};
+              }),
+              "none");
     EXPECT_EQ(kind([](LastLeader& l, auto&) { l.name = "n2"; }), "own leadership");
     // All keys were deleted, and we were restarted: somebody may lead whom nothing speaks of.
     const auto nobody = [](LastLeader& l) { l = {.member_key_gone = true, .unlocked_since = BootTime{100s}}; };
