@@ -29,7 +29,7 @@ struct PeerStatus {
 
 // How old the position in a member's answer may be: an older one would let a member with less WAL win an election, or
 // make a standby look as if it lagged behind by what was written since.
-inline constexpr Duration position_age_max{100};
+inline constexpr Duration position_age_max{10};
 
 // Reads the status JSON of GET /patroni. Not reached if it is not one.
 PeerStatus read_peer_status(std::string name, std::string_view json);
