@@ -165,6 +165,7 @@ private:
     std::shared_ptr<const core::Snapshot> snapshot_;
     BootTime cluster_read_at_{};
     WallTime cluster_read_wall_{};
+    bool took_lock_ = false;         // in the cycle before this one
     bool doubt_ = true;              // the cached view may be older than what we have written: read afresh
     bool read_ok_ = false;           // the last look at the store succeeded
     std::uint64_t incarnation_ = 0;  // of the store that cluster_ is of

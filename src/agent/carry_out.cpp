@@ -217,6 +217,7 @@ Task<> Agent::take_lock(core::Evidence evidence) {
     }
     reserved_timeline_ = std::max(reserved_timeline_, timeline);  // before our view of the record is a new one
     co_await claim(left_over ? left_over->created : *written, named);
+    took_lock_ = true;
     next_cycle_ = executor_.now();
 }
 
