@@ -195,7 +195,7 @@ TEST_F(RestTest, APositionIsMeasuredForWhoAsksTheStatusAndForNoProbe) {
         call("GET", probe);
     EXPECT_EQ(agent_.log, "");
     EXPECT_THAT(call("GET", "/patroni").body, HasSubstr("\"received_location\": 117440512"));
-    EXPECT_EQ(agent_.log, "refresh:100 ");
+    EXPECT_EQ(agent_.log, "refresh:10 ");
 }
 
 TEST_F(RestTest, UnknownChangesAreNotSupported) {
