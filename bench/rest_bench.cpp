@@ -33,8 +33,8 @@ constexpr long failed_max = 1000;
 struct Target {
     sockaddr_in address{};
 
-    io::Fd connect(int flags) const {
-        io::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
+    io::Fd connect() const {
+        io::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
         const int status = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
         if (status != 0 && errno != EINPROGRESS) fd.reset();
         return fd;
@@ -46,7 +46,7 @@ std::vector<io::Fd> open_idle(const Target& target, int wanted) {
     std::vector<io::Fd> open;
     const auto until = Clock::now() + 10s;
     for (int i = 0; i < wanted && Clock::now() < until; ++i) {
-        io::Fd fd = target.connect(SOCK_NONBLOCK);
+        io::Fd fd = target.connect();
         pollfd one{.fd = fd.get(), .events = POLLOUT, .revents = 0};
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
         if (fd && ::poll(&one, 1, static_cast<int>(std::max(left, 0ms).count())) == 1 && one.revents == POLLOUT)
@@ -101,7 +101,7 @@ private:
 
     void begin(Client& client) {
         client.began = Clock::now();
-        if (!client.fd) client.fd = target_.connect(SOCK_NONBLOCK);
+        if (!client.fd) client.fd = target_.connect();
         client.phase = Phase::connecting;
         send(client);  // on one machine the connection is there by now
     }

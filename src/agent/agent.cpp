@@ -220,7 +220,7 @@ Task<> Agent::observe() {
             co_await claim(cluster_->leader->created);
     }
     // Nothing has been done to the server since it was looked at for taking the lock; clients wait for the promotion.
-    const bool just_looked = server_.view().looked_at + Duration{100} > executor_.now();
+    const bool just_looked = server_.view().looked_at + look_holds > executor_.now();
     if (!std::exchange(took_lock_, false) || !just_looked) co_await server_.look(executor_.now() + look_patience);
     const core::Instance& instance = server_.view();
     if (instance.replayed != replayed_) memory_.replay_moved_at = executor_.now();

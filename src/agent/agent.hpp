@@ -69,6 +69,7 @@ public:
 
 private:
     static constexpr Duration look_patience{2500};  // for the server's answer to one look
+    static constexpr Duration look_holds{100};      // from the decision to take the lock to the one to promote
 
     static Task<Status> nothing_to_start() { co_return Done{}; }
 

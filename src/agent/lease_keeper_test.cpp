@@ -119,5 +119,16 @@ TEST_F(LeaseKeeperTest, AClaimIsUnconfirmedOnceItCouldNotBeOrIsNotAnyMore) {
     EXPECT_FALSE(keeper.unconfirmed());
 }
 
+// Others wait for a leader as long as it tells: a deadline that a longer lease of before granted counts, too.
+TEST_F(LeaseKeeperTest, WhatItTellsReachesToItsDeadline) {
+    keeper.resume(epoch, executor.now() + 3 * ttl);
+    EXPECT_EQ(keeper.reaches(), 3 * ttl);
+    executor.run_until(keeper.leader_until() - 1s);
+    EXPECT_EQ(keeper.reaches(), 1s);
+    send_renewal();
+    executor.run_for(on_its_way);
+    EXPECT_EQ(keeper.reaches(), ttl);
+}
+
 }  // namespace
 }  // namespace castle::agent

@@ -30,8 +30,8 @@ std::optional<BootTime> waited_at(const LastLeader& last, Duration life) {
     return last.unlocked_since + std::max(life, last.life);
 }
 
-// The same of the last leader in the present store. If its fence is on, the record tells the longest life by which its
-// deadline was ever counted, and the store has confirmed no deadline since the key was gone.
+// The same of the last leader in the present store. If its fence is on, its record tells how far away its deadline can
+// have been, and the store has confirmed none since the key was gone.
 std::optional<BootTime> waited_here_at(const LastLeader& last, Duration life) {
     const bool exact = last.published && last.fence == Leadership::Fence::on && last.life > Duration{0};
     return waited_at(last, exact ? last.life : life);
