@@ -36,6 +36,7 @@ def postmaster_killed(trial):
     trial.wait_flowing()
     if trial.lab.wait_leader() is trial.old:
         trial.phase("server launched", processes.started_at(trial.old.postmaster_pid()))
+        trial.phase_logged("server ready", trial.old, r"LOG:  database system is ready to accept connections")
 
 
 @fault(loses_nothing=True)

@@ -58,6 +58,16 @@ class Trial:
     def phase(self, what, at):
         self.outcome.phases[what] = at - self.at
 
+    def phase_logged(self, what, member, pattern):
+        """When the log of that member's agent and its server first said so after the fault, by the log's own clock."""
+        struck = time.time() - (time.monotonic() - self.at)
+        for line in member.log_text(self._marks[member.name]).splitlines():
+            if re.search(pattern, line):
+                at = agents.log_time(line)
+                if at and at >= struck:
+                    self.outcome.phases[what] = at - struck
+                    return
+
     def note(self, text):
         self.outcome.notes.append(text)
 
@@ -276,23 +286,12 @@ class Trial:
         if taken:
             self.phase("lock taken", taken.at)
             new = next((member for member in lab if member.name == taken.value), None)
-            for what, pattern in (("noticed", lab.kind.noticed), ("promoted", PROMOTED)):
-                logged = new and self._logged(new, pattern)
-                if logged:
-                    self.outcome.phases[what] = logged
+            if new:
+                self.phase_logged("noticed", new, lab.kind.noticed)
+                self.phase_logged("promoted", new, PROMOTED)
             first = min((ack.acked for ack in direct if ack.node == taken.value and ack.acked >= self.at), default=None)
             if first:
                 self.phase("first write", first)
-
-    def _logged(self, member, pattern):
-        """How long after the fault the log of the agent and its server first said so, by the log's own clock."""
-        struck = time.time() - (time.monotonic() - self.at)
-        for line in member.log_text(self._marks[member.name]).splitlines():
-            if re.search(pattern, line):
-                at = agents.log_time(line)
-                if at and at >= struck:
-                    return at - struck
-        return None
 
 
 def history(member):
