@@ -165,6 +165,7 @@ def rewind_interrupted(trial):
     old, lab = trial.old, trial.lab
     trial.move_etcd_leader(trial.standby().host)
     _write_much(trial)
+    lab.wait_caught_up()  # a standby beyond maximum_lag_on_failover does not take over, and must not
     trial.strike()
     lab.network.cut(old.host)  # its writer goes on: what it acknowledges now is to be rewound
     trial.wait_replaced()
