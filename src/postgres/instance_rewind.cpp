@@ -131,7 +131,8 @@ Task<Result<ports::Server::Divergence>> Instance::compare(core::Upstream source,
     const Divergence verdict = judge_divergence(local, primary);
     if (verdict != Divergence::diverged || local.was_primary || local.lsn <= view_.replayed) co_return verdict;
     // What a standby received may end amid a record that nobody will complete. A server stops reading before it.
-    const auto end = co_await wal_end(site_, local.timeline, view_.replayed, control.wal_segment_bytes, deadline);
+    const auto end =
+        co_await wal_end(site_, local.timeline, view_.replayed, local.lsn, control.wal_segment_bytes, deadline);
     if (!end) co_return verdict;
     local.lsn = *end;
     co_return judge_divergence(local, primary);
@@ -144,11 +145,14 @@ Task<Result<Lsn>> Instance::last_record(BootTime deadline) {
     if (process_.state() == core::ProcessState::running) co_return Error{Errc::conflict, "PostgreSQL runs"};
     const auto& control = process_.files().control;
     if (!control) co_return Error{Errc::failed, "there is no control file"};
-    const Timeline timeline = number(control->min_recovery_timeline) > number(control->timeline)
-                                  ? control->min_recovery_timeline
-                                  : control->timeline;
-    const Lsn from = control->state == State::shut_down ? control->checkpoint : control->redo;
-    co_return co_await wal_end(site_, timeline, from, control->wal_segment_bytes, deadline);
+    // Promoted, and without a checkpoint since: the new timeline begins before what is told here, not at the redo
+    // point.
+    const bool promoted = number(control->min_recovery_timeline) > number(control->timeline);
+    const Timeline timeline = promoted ? control->min_recovery_timeline : control->timeline;
+    const Lsn from = promoted                             ? control->min_recovery_end
+                     : control->state == State::shut_down ? control->checkpoint
+                                                          : control->redo;
+    co_return co_await wal_end(site_, timeline, from, view_.flushed, control->wal_segment_bytes, deadline);
 }
 
 Task<Result<std::string>> Instance::program_passfile(core::Upstream source, Credentials credentials) {

@@ -76,10 +76,85 @@ TEST(Trouble, OurReadingOfPgControlIsPostgresqls) {
               one.options,
               Programs(world.loop, one.options, *find_owner(one.options.data_dir)),
               {}};
-    auto last = world.run(wal_end(site, control.timeline, *end, control.wal_segment_bytes, world.in(10s)));
+    auto last = world.run(wal_end(site, control.timeline, *end, *end, control.wal_segment_bytes, world.in(10s)));
     ASSERT_OK(last);
     EXPECT_EQ(*last, *end) << "nothing follows";
-    EXPECT_FALSE(world.run(wal_end(site, Timeline{9}, *end, control.wal_segment_bytes, world.in(10s))));
+    EXPECT_FALSE(world.run(wal_end(site, Timeline{9}, *end, *end, control.wal_segment_bytes, world.in(10s))));
+}
+
+// Ends its server as a crash does, with what was seen last still in view.
+void crash(Node& node) {
+    node.look();
+    ::kill(node.view().postmaster_pid, SIGKILL);
+    ASSERT_TRUE(node.eventually([&] { return node.view().process == ProcessState::stopped; }));
+}
+
+// As a disk that becomes full in the middle of a record leaves it: a part of it flushed, and no segment after that.
+TEST(Trouble, TheLastRecordIsTheLastWholeOne) {
+    World world;
+    Node one(world, "one");
+    ASSERT_OK(one.open());
+    ASSERT_OK(world.run(one.instance->bootstrap({})));
+    const std::string message = "SELECT pg_logical_emit_message(true, 'test', repeat('x', 1500000))";
+    auto before = Lsn::parse(one.sql(message));
+    ASSERT_OK(before);
+    auto after = Lsn::parse(one.sql(message));
+    ASSERT_OK(after);
+    one.sql("SELECT pg_switch_wal()");
+    ASSERT_EQ(one.sql("CREATE TABLE in_the_next_segment (i int)"), "");
+    ASSERT_NO_FATAL_FAILURE(crash(one));
+    auto last = world.run(one.instance->last_record(world.in(30s)));
+    ASSERT_OK(last);
+    EXPECT_GE(*last, one.view().flushed);
+
+    // A disk that cannot be read is not where the log ends.
+    const std::string wal = one.options.data_dir + "/pg_wal/";
+    const std::string segment = wal + "000000010000000000000001", next = wal + "000000010000000000000002";
+    std::filesystem::remove(next);
+    std::filesystem::create_directory(next);
+    last = world.run(one.instance->last_record(world.in(30s)));
+    EXPECT_FALSE(last);
+
+    auto bytes = read_file(segment, 1 << 30);
+    ASSERT_OK(bytes);
+    ASSERT_LT(after->offset(), 2 * bytes->size()) << "both messages are in one segment";
+    const std::size_t torn = (before->offset() + 1'200'000) % bytes->size();
+    bytes->replace(torn, bytes->npos, bytes->size() - torn, '\0');
+    ASSERT_OK(write_file(segment, *bytes, 0600, *find_owner(one.options.data_dir)));
+    std::filesystem::remove(next);
+    last = world.run(one.instance->last_record(world.in(30s)));
+    ASSERT_OK(last);
+    EXPECT_GE(*last, *before);
+    EXPECT_LT(lag_bytes(*last, *before), 1000u) << "what a server at rest writes now and then";
+}
+
+// Its control file still names the redo point on the old timeline, which the new one has no segments for.
+TEST(Trouble, TheLastRecordOfAServerThatCrashedBeforeItsFirstCheckpointAsPrimary) {
+    World world;
+    Node one(world, "one"), two(world, "two");
+    ASSERT_OK(one.open());
+    ASSERT_OK(world.run(one.instance->bootstrap({})));
+    ASSERT_OK(one.keep_slots({"two"}));
+    ASSERT_OK(two.open());
+    ASSERT_OK(world.run(two.instance->clone(one.address(), {})));
+    ASSERT_OK(world.run(two.instance->start_standby(one.address(), {})));
+    for (int segments = 0; segments < 2; ++segments) {
+        ASSERT_EQ(one.sql("CREATE TABLE t" + std::to_string(segments) + " AS SELECT 1 AS i"), "");
+        one.sql("SELECT pg_switch_wal()");
+    }
+    one.look();
+    ASSERT_TRUE(two.eventually([&] { return two.view().replayed == one.view().flushed; }));
+    const pid_t checkpointer =
+        std::stoi(two.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"));
+    ASSERT_EQ(::kill(checkpointer, SIGSTOP), 0);
+    ASSERT_OK(world.run(two.instance->promote(Timeline{2}, {})));
+    ASSERT_EQ(two.sql("CREATE TABLE written AS SELECT 1 AS i"), "");
+    ASSERT_NO_FATAL_FAILURE(crash(two));
+    ::kill(checkpointer, SIGKILL);
+    EXPECT_EQ(two.view().control->timeline, Timeline{1}) << "no checkpoint since the promotion";
+    auto last = world.run(two.instance->last_record(world.in(30s)));
+    ASSERT_OK(last);
+    EXPECT_GE(*last, two.view().flushed);
 }
 
 TEST(Trouble, CrashRecoveryAfterKillEvenWithABusyBackendLeft) {
@@ -95,8 +170,7 @@ TEST(Trouble, CrashRecoveryAfterKillEvenWithABusyBackendLeft) {
         (*busy)->query("SET statement_timeout = 0; DO $$ BEGIN LOOP PERFORM 1; END LOOP; END $$", world.in(300ms)));
     EXPECT_EQ(endless.error().code, Errc::timed_out);
     const int pid = one.view().postmaster_pid;
-    ::kill(pid, SIGKILL);
-    ASSERT_TRUE(one.eventually([&] { return one.view().process == ProcessState::stopped; }));
+    ASSERT_NO_FATAL_FAILURE(crash(one));
     EXPECT_TRUE(one.view().ended_by_itself);
     EXPECT_FALSE(one.view().accepting);
     EXPECT_EQ(one.view().control->state, core::ControlState::in_production);
