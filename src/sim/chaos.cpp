@@ -132,6 +132,10 @@ void Chaos::strike(Fault fault) {
         case Fault::slow_disk:
             sim_.slow_disk(node, true);
             return lasting(shortly, [this, &node] { sim_.slow_disk(node, false); });
+        case Fault::disk_full:
+            if (node.server().disk.full) return;
+            sim_.fill_disk(node, static_cast<std::uint64_t>(random_.between(1, 8 << 20)), about(1ms, 2s));
+            return lasting(shortly, [this, &node] { sim_.empty_disk(node); });
         case Fault::store_leader_change: world.count(fault); return store.elect();
         case Fault::store_stale_leader:
             world.count(fault);

@@ -29,6 +29,7 @@ enum class Fault : std::uint8_t {
     clock_stop,    // the virtual machine is paused
     clock_drift,
     slow_disk,
+    disk_full,
     store_leader_change,
     store_stale_leader,
     store_server_down,
@@ -70,6 +71,7 @@ constexpr std::array<std::string_view, fault_kinds> fault_names{"message delayed
                                                                 "clock stop",
                                                                 "clock drift",
                                                                 "slow disk",
+                                                                "disk full",
                                                                 "store leader change",
                                                                 "store stale leader",
                                                                 "store server down",

@@ -67,7 +67,7 @@ void Postgres::start() {
     following_ = disk.upstream;
     world_.note(name_, disk.standby_signal ? "server starts as a standby" : "server starts as a primary");
     const bool clean = disk.state == ControlState::shut_down || disk.state == ControlState::shut_down_in_recovery;
-    if (disk.torn) {
+    if (disk.torn || (disk.full && !disk.standby_signal)) {
         later(50ms, [this] { end(true); });
     } else {
         if (!clean && !disk.standby_signal) disk.state = ControlState::in_crash_recovery;
@@ -89,6 +89,7 @@ void Postgres::ready() {
 // Crash recovery on the same timeline is over. If anybody else has written on this timeline beyond what we have, the
 // log forks here without PostgreSQL being able to tell.
 void Postgres::ready_as_primary() {
+    if (no_room()) return;
     if (disk.wal.branch->end > disk.wal.end) {
         disk.wal.branch = &around_.wal.begin(disk.wal.branch->timeline, disk.wal.end, disk.wal.branch);
         world_.note(name_, "timeline %1 now has two different continuations", {number(disk.wal.branch->timeline)});
@@ -117,6 +118,7 @@ void Postgres::promote(Timeline at_least) {
 
 void Postgres::finish_promotion(Timeline at_least) {
     if (!running()) return;  // told to stop meanwhile
+    if (no_room()) return;
     disconnect("promoted");
     promoting_ = false;
     received_ = replayed_ = disk.wal.end;
@@ -148,12 +150,32 @@ void Postgres::checkpoint_done() {
     if (in_recovery_) {
         disk.min_recovery_end = replayed_;
     } else {
+        if (no_room()) return;
         append(0, record_bytes);
         disk.checkpoint = written_;
         disk.checkpoint_timeline = timeline();
         flush();
     }
     changed();
+}
+
+void Postgres::fill_disk(std::uint64_t bytes, Duration ends_later) {
+    disk.full = true;
+    world_.note(name_, "the disk is full");
+    if (!writable()) return;
+    partly_flushed_ = Lsn{disk.wal.end.offset() + bytes};
+    later(ends_later, [this] { no_room(); });
+}
+
+void Postgres::empty_disk() {
+    disk.full = false;
+    partly_flushed_ = {};
+    world_.note(name_, "the disk has room again");
+}
+
+bool Postgres::no_room() {
+    if (disk.full) end(true);
+    return disk.full;
 }
 
 void Postgres::stop_fast() {
@@ -174,6 +196,7 @@ void Postgres::shut_down() {
         disk.min_recovery_end = replayed_;
         return end(false);
     }
+    if (no_room()) return;
     append(0, record_bytes);
     flush();
     disk.checkpoint = Lsn{disk.wal.end.offset() - record_bytes};
@@ -215,6 +238,7 @@ void Postgres::end(bool by_itself) {
     accepting_ = promoting_ = draining_ = false;
     in_recovery_ = true;
     ended_by_itself_ = by_itself;
+    partly_flushed_ = {};
     unflushed_.clear();
     waiting_.clear();
     held_.clear();
@@ -240,7 +264,7 @@ void Postgres::append(std::uint32_t write, std::uint64_t bytes) {
 }
 
 void Postgres::flush() {
-    if (unflushed_.empty()) return;
+    if (unflushed_.empty() || disk.full) return;
     Branch& branch = *disk.wal.branch;
     for (const Branch::Record& record : unflushed_) {
         branch.records.push_back(record);

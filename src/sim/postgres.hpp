@@ -1,10 +1,10 @@
 // One simulated PostgreSQL: a data directory that outlives everything, and a server process that comes and goes.
 //
 // What it knows of the real one: WAL that is written and then flushed, crash recovery that keeps what was flushed,
-// timelines and their switch points, a control file that lags behind a promotion until the checkpoint, streaming to
-// standbys with receive, flush and replay positions, commits that wait for named standbys, a fast stop that writes its
-// shutdown checkpoint and then drains the WAL senders. It knows nothing of agents: whoever calls it may be gone before
-// it is done.
+// a full disk, timelines and their switch points, a control file that lags behind a promotion until the checkpoint,
+// streaming to standbys with receive, flush and replay positions, commits that wait for named standbys, a fast stop
+// that writes its shutdown checkpoint and then drains the WAL senders. It knows nothing of agents: whoever calls it may
+// be gone before it is done.
 #pragma once
 
 #include <deque>
@@ -19,6 +19,7 @@ namespace castle::sim {
 struct DataDirectory {
     bool present = false;
     bool torn = false;  // pg_rewind was interrupted: no server starts from it
+    bool full = false;  // no primary can write here
     std::string system_id;
     WalPosition wal;
     core::ControlState state = core::ControlState::shut_down;
@@ -67,6 +68,8 @@ public:
 
     Timeline timeline() const { return disk.wal.branch ? disk.wal.branch->timeline : Timeline{}; }
     Lsn flushed() const { return disk.wal.end; }
+    // As a server tells it: with what it has flushed of a record that is not finished yet.
+    Lsn reported_flushed() const { return std::max(disk.wal.end, partly_flushed_); }
     Lsn received() const { return std::max(received_, disk.wal.end); }
     Lsn replayed() const { return replayed_; }
     bool streaming() const { return receiver_.connected; }
@@ -87,6 +90,10 @@ public:
     void stop_now(bool by_itself = false);  // immediate, or killed: nothing more is written or said
     void crash() { stop_now(true); }
     void follow();  // reads the upstream that is on disk now
+    // The disk becomes full when so many bytes of a record have been written; the server sees it a while later, and
+    // ends.
+    void fill_disk(std::uint64_t bytes, Duration later);
+    void empty_disk();
     void request_checkpoint();
     bool checkpointing() const { return checkpointing_; }
 
@@ -123,6 +130,7 @@ private:
     void shut_down();
     void check_drained();
     void end(bool by_itself);
+    bool no_room();  // true: it cannot write, and has ended
     void append(std::uint32_t write, std::uint64_t bytes);
     void flush();
     void flushed_more();
@@ -150,7 +158,7 @@ private:
     bool accepting_ = false, in_recovery_ = true, promoting_ = false, draining_ = false, frozen_ = false;
     bool ended_by_itself_ = false, flushing_ = false, checkpointing_ = false, retrying_ = false;
     BootTime started_{};
-    Lsn written_, received_, replayed_;
+    Lsn written_, partly_flushed_, received_, replayed_;
     std::vector<Branch::Record> unflushed_;
     std::deque<Branch::Record> waiting_;  // flushed here, not yet on all synchronous standbys
     std::vector<std::function<void()>> held_;

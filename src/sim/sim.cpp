@@ -253,6 +253,13 @@ void Sim::go_on(Node& node) {
     checker_.excuse(node);
     node.thaw_host();
 }
+void Sim::fill_disk(Node& node, std::uint64_t bytes, Duration ends_later) {
+    world_.count(Fault::disk_full);
+    node.server().fill_disk(bytes, ends_later);
+}
+void Sim::empty_disk(Node& node) {
+    node.server().empty_disk();
+}
 void Sim::slow_disk(Node& node, bool slow) {
     if (slow) world_.count(Fault::slow_disk);
     world_.note(node.name(), slow ? "disk is slow" : "disk is fast again");

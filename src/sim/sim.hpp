@@ -57,6 +57,8 @@ public:
     bool stop_clock(Node& node);  // the virtual machine is paused
     void go_on(Node& node);
     void slow_disk(Node& node, bool slow);
+    void fill_disk(Node& node, std::uint64_t bytes, Duration ends_later);  // amid a record, as Postgres has it
+    void empty_disk(Node& node);
     void isolate(Node& node);  // from everybody
     void rejoin(Node& node);
     void cut_from_store(Node& node);

@@ -32,6 +32,7 @@ void SimServer::take_disk() {
     const DataDirectory& disk = server_.disk;
     view_.data = disk.present ? core::DataDir::present : core::DataDir::empty;
     view_.standby_signal = disk.standby_signal;
+    view_.disk_full = disk.full;
     if (!disk.present) {
         view_.control.reset();
         view_.history.clear();
@@ -67,7 +68,7 @@ void SimServer::take_positions() {
     view_.read_failed = false;
     view_.looked_at = executor().now();
     view_.timeline = server_.timeline();
-    view_.flushed = server_.in_recovery() ? Lsn{} : server_.flushed();
+    view_.flushed = server_.in_recovery() ? Lsn{} : server_.reported_flushed();
     view_.received = server_.in_recovery() ? server_.received() : Lsn{};
     view_.replayed = server_.in_recovery() ? server_.replayed() : Lsn{};
     view_.streaming = server_.streaming();
