@@ -457,7 +457,7 @@ Task<> Agent::end_in_order() {
         auto stopped = co_await stop_and_release(lease_.epoch(), give_up);
         if (!stopped) log(Level::error, "stop: " + stopped.error().message);
     } else if (!settings_.pause && lease_.epoch() && server_.view().process == ProcessState::stopped) {
-        auto released = co_await release_lock(cluster_ ? cluster_->status.optime : Lsn{});
+        auto released = co_await release_lock(end_of_wal());
         if (!released) log(Level::error, "release the lock: " + released.error().message);
     }
     publish();

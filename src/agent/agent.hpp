@@ -100,6 +100,7 @@ private:
     Task<> drop_old_lock();
     Task<> take_lock(core::Evidence evidence);
     Task<> claim(Revision epoch, LeaseId published = {});
+    Lsn end_of_wal() const;
     Task<Status> release_lock(Lsn optime, std::optional<core::Leadership::ShutDown> shut_down = {});
     Task<> write_initialize();
     Task<> clear_request();

@@ -45,7 +45,7 @@ Task<> Agent::carry_out(core::Decision decision) {
             const bool standby =
                 server_.view().running_standby() && !server_.view().read_failed && !fence_.state().armed;
             if (server_.view().process != ProcessState::stopped && !standby) co_await kill_server();
-            auto released = co_await release_lock(cluster_ ? cluster_->status.optime : Lsn{});
+            auto released = co_await release_lock(end_of_wal());
             if (!released) log(Level::error, "release the lock: " + released.error().message);
             wake_.notify();
             co_return;
@@ -87,6 +87,7 @@ Task<> Agent::carry_out(core::Decision decision) {
             CASTLE_ASSERT(epoch);
             auto token = worker_.fresh_token();
             worker_.start(Activity::start_primary, start_primary(*epoch, token), [this](const Status& status) {
+                if (status) memory_.crash_end.reset();  // it writes on from there
                 if (status) return;
                 log(Level::error, "start PostgreSQL: " + status.error().message);
                 if (status.error().code == Errc::cancelled && lease_.epoch()) {
@@ -225,6 +226,11 @@ Task<> Agent::claim(Revision epoch, LeaseId published) {
     lease_.claim(epoch, published);
     publish();                              // from now on we may become a primary, and say so when asked
     co_await lease_.renew_now(deadline());  // the deadline counts only from a confirmed renewal
+}
+
+// Of a server that did not shut down in order. Zero: not known.
+Lsn Agent::end_of_wal() const {
+    return cluster_ ? core::end_to_publish(cluster_->status.optime, memory_.crash_end) : Lsn{};
 }
 
 // Gives the leader key back, saying that the server is down: `optime` is the end of its WAL as far as we know.

@@ -213,9 +213,10 @@ Task<Status> Agent::set_aside() {
 }
 
 Task<Status> Agent::find_crash_end() {
-    auto end = co_await server_.last_record(executor_.now() + Duration{30'000});
-    // Not known: nobody can be shown to have it all, so the server is restarted here.
-    memory_.crash_end = end ? *end : Lsn{~std::uint64_t{0}};
+    auto end = co_await server_.last_record(executor_.now() + Duration{10'000});
+    // Not known, or it has recovered meanwhile and writes on: nobody can be shown to have it all.
+    const bool known = end && server_.view().process != core::ProcessState::running;
+    memory_.crash_end = known ? *end : Lsn{~std::uint64_t{0}};
     co_return end ? Status(Done{}) : Status(end.error());
 }
 
@@ -321,8 +322,8 @@ Task<Status> Agent::stop_and_release(std::optional<Revision> epoch, BootTime dea
     if (!result) co_return result;
     co_await server_.look(executor_.now() + Duration{1000});
     if (epoch && lease_.epoch() == epoch) {
-        const auto& control = server_.view().control;
-        CASTLE_CO_CHECK(co_await release_lock(control ? control->checkpoint : Lsn{}, shut_down()));
+        const auto down = shut_down();
+        CASTLE_CO_CHECK(co_await release_lock(down ? down->checkpoint : end_of_wal(), down));
     }
     co_await disarm_fence();
     co_return result;

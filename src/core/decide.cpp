@@ -30,6 +30,10 @@ Duration stop_before_deadline(Duration life) {
     return std::min(Duration{500}, life / 20);
 }
 
+Lsn end_to_publish(Lsn published, std::optional<Lsn> crash_end) {
+    return crash_end ? std::min(published, *crash_end) : published;
+}
+
 Decision decide(const Situation& s) {
     // While an action writes it (initdb, a copy, a rewind), a data directory is nobody's yet.
     const bool unusable = s.instance.data == DataDir::unreadable || s.instance.data == DataDir::foreign;

@@ -161,6 +161,10 @@ BootTime demote_at(BootTime leader_until, Duration ttl);
 // senders to send what was acknowledged, and later than demote_at(), so that an agent that lives comes first.
 Duration stop_before_deadline(Duration life);
 
+// What a leader whose server did not shut down in order publishes as the end of its WAL: what it published last, but no
+// more than its whole records. Nobody was told of a commit whose record was flushed only in part, and nobody has it.
+Lsn end_to_publish(Lsn published, std::optional<Lsn> crash_end);
+
 // Whom `me` follows: its replicatefrom member if that is there, else the leader. Nothing if nobody leads.
 std::optional<Upstream> wanted_upstream(const Situation& situation);
 

@@ -114,8 +114,7 @@ Decision decide_in_activity(const Situation& s) {
         if (s.now.boot < until) {
             at = until;
         } else if (!promotes && !s.memory.crash_end) {
-            return act(Reason::investigating, "looking for the last record of the crashed server",
-                       {.kind = Action::Kind::crash_end});
+            return look_for_last_record();
         } else if (!s.findings) {
             return act(Reason::investigating, "asking the members whether one can take over",
                        {.kind = Action::Kind::investigate, .members = others_with_api(s)});

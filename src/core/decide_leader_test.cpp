@@ -168,8 +168,20 @@ TEST(Decide, TheLeadersServerIsDown) {
     const Row rows[] = {
         {"restarted in place", [](Case&) {}, Reason::restarting_after_failure, Kind::start_primary},
         {"not without confirmation", [](Case& c) { c.s.leader_until = {}; }, Reason::lock_without_confirmation},
-        {"a start failed", [](Case& c) { c.s.memory.failed_starts = 1; }, Reason::start_failed_releasing,
-         Kind::release_lock},
+        {"a start failed: first the last record", [](Case& c) { c.s.memory.failed_starts = 1; }, Reason::investigating,
+         Kind::crash_end},
+        {"a start failed",
+         [](Case& c) {
+             c.s.memory.failed_starts = 1;
+             c.s.memory.crash_end = Lsn{9000};
+         },
+         Reason::start_failed_releasing, Kind::release_lock},
+        {"a start failed, alone",
+         [](Case& c) {
+             c.s.memory.failed_starts = 1;
+             std::erase_if(c.cluster.members, [](const auto& m) { return m.first != "n1"; });
+         },
+         Reason::start_failed_releasing, Kind::release_lock},
         {"timeout 0: first the last record", [](Case& c) { c.s.settings.primary_start_timeout = 0s; },
          Reason::investigating, Kind::crash_end},
         {"timeout 0: then the members",
@@ -272,6 +284,13 @@ TEST(Decide, TheLeadersServerIsDown) {
          Reason::starting_standby, Kind::start_standby},
     };
     check(+crashed, rows);
+}
+
+TEST(Decide, WhatALeaderWhoseServerCrashedPublishes) {
+    EXPECT_EQ(end_to_publish(Lsn{9000}, std::nullopt), Lsn{9000}) << "nobody has looked";
+    EXPECT_EQ(end_to_publish(Lsn{9000}, Lsn{8000}), Lsn{8000}) << "the rest is of a record that was not finished";
+    EXPECT_EQ(end_to_publish(Lsn{9000}, Lsn{9500}), Lsn{9000}) << "nobody is held to what was not published";
+    EXPECT_EQ(end_to_publish(Lsn{}, Lsn{9500}), Lsn{}) << "nor was anything";
 }
 
 }  // namespace

@@ -39,6 +39,11 @@ inline Decision act(Reason reason, std::string text, Action action) {
     return {reason, std::move(text), std::move(action)};
 }
 
+inline Decision look_for_last_record() {
+    return act(Reason::investigating, "looking for the last record of the crashed server",
+               {.kind = Action::Kind::crash_end});
+}
+
 std::vector<Member> others_with_api(const Situation& s);
 
 inline Decision promotion_failed() {

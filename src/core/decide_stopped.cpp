@@ -22,17 +22,18 @@ std::optional<BootTime> next_try(const Memory& memory) {
 }
 
 Decision restart_in_place(const Situation& s) {
-    if (s.memory.failed_starts > 0)
+    if (s.memory.failed_starts > 0) {
+        // Those who can go on are measured by what is whole here.
+        if (!s.memory.crash_end && !others_with_api(s).empty()) return look_for_last_record();
         return act(Reason::start_failed_releasing, "removed leader key after trying and failing to start postgres",
                    {.kind = Action::Kind::release_lock});
+    }
     // primary_start_timeout 0, or a server that crashes again and again: hand over, but only to somebody who has all
     // that was flushed here. What the fence killed has not crashed.
     const bool loops = s.memory.crashes >= crash_loop && !s.fence.fired;
     if ((s.settings.primary_start_timeout == Duration{0} || loops) && s.memory.crashed_at &&
         !others_with_api(s).empty()) {
-        if (!s.memory.crash_end)
-            return act(Reason::investigating, "looking for the last record of the crashed server",
-                       {.kind = Action::Kind::crash_end});
+        if (!s.memory.crash_end) return look_for_last_record();
         if (!s.findings)
             return act(Reason::investigating, "asking the members whether one can take over",
                        {.kind = Action::Kind::investigate, .members = others_with_api(s)});

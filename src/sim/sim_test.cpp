@@ -388,6 +388,25 @@ TEST_F(Simulation, AStandbyThatStandsStillDoesNotHoldASwitchoverUp) {
     sim.expect_never_two_primaries();
 }
 
+// The position that it published last is that of a record which it never finished, and which no standby can have.
+TEST_F(Simulation, ARecordThatAFullDiskCutShortHoldsNobodyUp) {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        Sim sim{seed, three()};
+        sim.expect_healthy_within(60s);
+        Node& old = sim.leader();
+        sim.fill_disk(old, 3 << 20, sim.options().loop_wait + 1s);
+        const auto another_leads = [&] {
+            const Node* leader = sim.leader_or_null();
+            return leader && leader != &old && leader->server().writable();
+        };
+        EXPECT_TRUE(sim.run_until(another_leads, 60s)) << "seed " << seed;
+        EXPECT_EQ(sim.checker().lost(), 0u) << "seed " << seed;
+        sim.empty_disk(old);
+        sim.expect_healthy_within(60s);
+        sim.expect_never_two_primaries();
+    }
+}
+
 // It answered "the same" about what was there before that server wrote WAL of its own.
 TEST_F(Simulation, AComparisonDoesNotCountForWhatAServerWroteMeanwhile) {
     int promoted = 0;
