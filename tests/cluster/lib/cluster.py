@@ -2,6 +2,7 @@
 import os
 import shutil
 import tempfile
+import time
 
 from . import processes
 from .etcd import Etcd
@@ -113,9 +114,11 @@ class Cluster:
 
     def wait_whole(self, within=90.0):
         """The cluster heals itself, without a human: waits for it, and returns the leader."""
+        until = time.monotonic() + within
         eventually("the cluster is whole", self.whole, within)
-        # A standby that has only just begun to stream lags by a segment: nobody could take over yet.
-        return self.wait_caught_up()
+        # A standby that has only just begun to stream lags by a segment: nobody could take over yet. And after a network
+        # was silent TCP may send again only when as much time has passed once more (RFC 6298, 5.5).
+        return self.wait_caught_up(max(30.0, until - time.monotonic()))
 
     def wait_caught_up(self, within=30.0):
         """Every replica has replayed what the leader has written so far."""
