@@ -110,6 +110,10 @@ TEST(WalEnd, CountsAlignmentAndPageHeaders) {
     EXPECT_EQ(end_of_record(Lsn{(16 << 20) - 16}, 40, 16 << 20).offset(), (16u << 20) + 40 + 24);
     EXPECT_EQ(end_of_record(Lsn{8192 + 24}, 2 * 8192, 16 << 20).offset(), 3u * 8192 + 24 + 48);
     EXPECT_FALSE(parse_waldump_line("pg_waldump: fatal: error in WAL record at 0/1: x"));
+    EXPECT_EQ(parse_waldump_stats_line("WAL statistics between 0/1CA7590 and 1/2BF5230:"), Lsn(0x1'02BF5230));
+    for (const char* line : {"WAL statistics between 0/1CA7590 and :", "WAL statistics between 0/1 and 0/2",
+                             "and 0/2:", "WAL statistics between 0/1CA7590", ""})
+        EXPECT_FALSE(parse_waldump_stats_line(line)) << line;
 }
 
 TEST(ParameterCheck, DropsWhatIsUnknownAndClampsWhatIsTooMuch) {

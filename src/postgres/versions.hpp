@@ -23,6 +23,8 @@ struct Version {
     bool rewind_takes_config_file() const { return at_least(15); }
     // From 15 on, a server that finds backup_label in single-user mode ends with an error.
     bool single_user_refuses_backup_label() const { return at_least(15); }
+    // pg_waldump --stats says where the last record ends. (Without, it prints all that messages carry, slowly.)
+    bool waldump_stats_tell_end() const { return at_least(15); }
     bool public_schema_is_closed() const { return at_least(15); }
     bool promote_trigger_file() const { return !at_least(16); }
     bool sslnegotiation() const { return at_least(17); }

@@ -10,7 +10,8 @@ namespace castle::postgres {
 namespace {
 
 struct Dump {
-    std::optional<WalRecord> first, last;
+    std::optional<WalRecord> first;  // not told by --stats
+    std::optional<Lsn> end;          // of the last record
 };
 
 std::string segment_path(const Site& site, Timeline timeline, std::uint64_t index, std::uint64_t segment) {
@@ -37,8 +38,8 @@ Task<Result<Lsn>> segments_end(const Site& site, Timeline timeline, Lsn start, s
     co_return Lsn{next * segment};
 }
 
-// Keeps the first and the last line only: there may be a gigabyte of them. An error: the log could not be read to where
-// its valid records end.
+// Keeps the first and the last only: there may be a gigabyte of them. An error: the log could not be read to where its
+// valid records end.
 Task<Result<Dump>> dump(const Site& site, Timeline timeline, Lsn start, bool only_one, std::uint64_t segment,
                         BootTime deadline) {
     CASTLE_CO_TRY(const std::string program, site.programs.path("pg_waldump"));
@@ -47,12 +48,17 @@ Task<Result<Dump>> dump(const Site& site, Timeline timeline, Lsn start, bool onl
     Command command{.argv = {program, "--path=" + site.options.data_dir + "/pg_wal",
                              "--timeline=" + std::to_string(number(timeline)), "--start=" + start.text(),
                              "--end=" + end.text()}};
-    if (only_one) command.argv.push_back("--limit=1");
-    command.on_line = [records](std::string_view line) {
-        const auto record = parse_waldump_line(line);
-        if (!record) return;
-        if (!records->first) records->first = record;
-        records->last = record;
+    if (only_one)
+        command.argv.push_back("--limit=1");
+    else if (site.version.waldump_stats_tell_end())
+        command.argv.push_back("--stats");
+    command.on_line = [=](std::string_view line) {
+        if (const auto record = parse_waldump_line(line)) {
+            if (!records->first) records->first = record;
+            records->end = end_of_record(record->start, record->length, segment);
+        } else if (const auto last = parse_waldump_stats_line(line)) {
+            records->end = last;
+        }
     };
     auto outcome = co_await site.programs.run(std::move(command), deadline);
     if (!outcome) co_return std::move(outcome).error().in("pg_waldump");
@@ -80,8 +86,7 @@ Task<Result<Lsn>> wal_end(const Site& site, Timeline timeline, Lsn from, Lsn nea
         const Lsn start = from_there ? from : Lsn{near.offset() - back};
         auto records = co_await dump(site, timeline, start, false, segment, deadline);
         if (!records && (from_there || records.error().code != Errc::not_found)) co_return records.error();
-        if (records && records->last)
-            co_return std::max(from, end_of_record(records->last->start, records->last->length, segment));
+        if (records && records->end) co_return std::max(from, *records->end);
         if (from_there) co_return from;
     }
 }

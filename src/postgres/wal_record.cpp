@@ -40,4 +40,13 @@ std::optional<WalRecord> parse_waldump_line(std::string_view line) {
     return WalRecord{*start, *length};
 }
 
+std::optional<Lsn> parse_waldump_stats_line(std::string_view line) {
+    constexpr std::string_view mark = "WAL statistics between ", between = " and ";
+    const auto at = line.find(between);
+    if (!line.starts_with(mark) || at == line.npos || !line.ends_with(':')) return {};
+    line.remove_suffix(1);
+    const auto end = Lsn::parse(line.substr(at + between.size()));
+    return end ? std::optional(*end) : std::nullopt;
+}
+
 }  // namespace castle::postgres

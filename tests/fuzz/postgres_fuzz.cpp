@@ -38,7 +38,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     switch (data[0] % 5) {
         case 0: read_control(bytes); break;
         case 1: read_conninfo(bytes); break;
-        case 2: (void)postgres::parse_waldump_line(bytes); break;
+        case 2:
+            (void)postgres::parse_waldump_line(bytes);
+            (void)postgres::parse_waldump_stats_line(bytes);
+            break;
         case 3: (void)postgres::parse_version(bytes); break;
         case 4: (void)postgres::parse_pg_version_file(bytes); break;
     }
