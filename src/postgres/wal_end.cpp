@@ -14,12 +14,12 @@ struct Dump {
     std::optional<Lsn> end;          // of the last record
 };
 
-std::string segment_path(const Site& site, Timeline timeline, std::uint64_t index, std::uint64_t segment) {
+std::string segment_path(const std::string& data_dir, Timeline timeline, std::uint64_t index, std::uint64_t segment) {
     const std::uint64_t per_name = 0x1'0000'0000 / segment;
     char name[64];
     std::snprintf(name, sizeof name, "/pg_wal/%08X%08X%08X", number(timeline),
                   static_cast<std::uint32_t>(index / per_name), static_cast<std::uint32_t>(index % per_name));
-    return site.options.data_dir + name;
+    return data_dir + name;
 }
 
 // The end of the last of the segments that follow each other from the one with `start` on: for the next one pg_waldump
@@ -27,14 +27,15 @@ std::string segment_path(const Site& site, Timeline timeline, std::uint64_t inde
 Task<Result<Lsn>> segments_end(const Site& site, Timeline timeline, Lsn start, std::uint64_t segment,
                                BootTime deadline) {
     const std::uint64_t first = start.offset() / segment;
-    auto look = [=, &site] {
+    auto look = [=, data_dir = site.options.data_dir] {
         std::uint64_t next = first;
-        while (file_exists(segment_path(site, timeline, next, segment))) ++next;
+        while (file_exists(segment_path(data_dir, timeline, next, segment))) ++next;
         return Result<std::uint64_t>(next);
     };
     CASTLE_CO_TRY(const std::uint64_t next, co_await site.loop.on_worker(std::move(look), deadline));
     if (next == first)
-        co_return Error{Errc::not_found, "there is no WAL segment " + segment_path(site, timeline, first, segment)};
+        co_return Error{Errc::not_found,
+                        "there is no WAL segment " + segment_path(site.options.data_dir, timeline, first, segment)};
     co_return Lsn{next * segment};
 }
 
