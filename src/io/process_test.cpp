@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "io/files.hpp"
+#include "io/ready.hpp"
 
 namespace castle::io {
 namespace {
@@ -32,6 +33,28 @@ Task<Status> end_of(Loop& loop, pid_t pid) {
 
 bool alive(pid_t pid) {
     return ::kill(pid, 0) == 0;
+}
+
+// In one round of the loop `first` and `second` are readable; before the turn of `second`, who waited for `first`
+// closes it and waits for a process.
+Task<Status> end_while_others_close(Loop& loop, pid_t pid) {
+    int first[2], second[2];
+    if (::pipe(first) != 0 || ::pipe(second) != 0) co_return Error{Errc::failed, "pipe"};
+    FdWatch watch_first(loop, first[0]);
+    auto watch_second = std::make_unique<FdWatch>(loop, second[0]);
+    if (::write(first[1], "x", 1) != 1 || ::write(second[1], "x", 1) != 1) co_return Error{Errc::failed, "write"};
+    CASTLE_CO_CHECK(co_await watch_first.ready(Want::read, loop.now() + patience));
+    watch_second.reset();
+    const Status ended = co_await watch_pid(loop, pid, loop.now() + 200ms);
+    for (const int fd : {first[0], first[1], second[0], second[1]}) ::close(fd);
+    co_return ended;
+}
+
+TEST(Process, IsNotOverWhenAnotherDescriptorWas) {
+    Loop loop;
+    const Status ended = run_to_end(loop, end_while_others_close(loop, ::getpid()));
+    ASSERT_FALSE(ended) << "it lives";
+    EXPECT_EQ(ended.error().code, Errc::timed_out);
 }
 
 TEST(Process, TellsStatusAndOutput) {

@@ -1,5 +1,7 @@
 #include "io/ready.hpp"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -95,10 +97,19 @@ Status ReadyWait::await_resume() {
     return Error{Errc::cancelled, "cancelled"};
 }
 
+bool is_ready(int fd, Want want) {
+    pollfd look{.fd = fd, .events = static_cast<short>(want == Want::read ? POLLIN : POLLOUT), .revents = 0};
+    return ::poll(&look, 1, 0) != 0;
+}
+
 namespace {
 Task<Status> wait_once(Loop& loop, int fd, Want want, BootTime deadline, CancelToken cancel) {
     FdWatch watch(loop, fd);
-    co_return co_await watch.ready(want, deadline, std::move(cancel));
+    for (;;) {
+        const Status waited = co_await watch.ready(want, deadline, cancel);
+        if (!waited || is_ready(fd, want)) co_return waited;
+        co_await sleep_for(loop, Duration{1}, cancel);
+    }
 }
 }  // namespace
 
