@@ -87,8 +87,10 @@ Task<> Agent::carry_out(core::Decision decision) {
             CASTLE_ASSERT(epoch);
             auto token = worker_.fresh_token();
             worker_.start(Activity::start_primary, start_primary(*epoch, token), [this](const Status& status) {
-                if (status) memory_.crash_end.reset();  // it writes on from there
-                if (status) return;
+                if (status) {
+                    memory_.crash_end.reset();  // it writes on from there
+                    return;
+                }
                 log(Level::error, "start PostgreSQL: " + status.error().message);
                 if (status.error().code == Errc::cancelled && lease_.epoch()) {
                     // Recovery was cut short to hand over: what counts is that we do not simply begin again.

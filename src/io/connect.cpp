@@ -19,7 +19,7 @@ Task<Result<StreamPtr>> connect_to(Loop& loop, SocketAddress address, BootTime d
     auto socket = std::make_unique<Socket>(loop, std::move(fd), address.peer());
     if (::connect(raw, address.data(), address.size) != 0) {
         if (errno != EINPROGRESS && errno != EINTR) co_return Error{Errc::unavailable, errno_text(errno)};
-        while (!is_ready(raw, Want::write)) CASTLE_CO_CHECK(co_await socket->ready(Want::write, deadline, cancel));
+        CASTLE_CO_CHECK(co_await socket->ready(Want::write, deadline, cancel));
         int error = 0;
         socklen_t size = sizeof error;
         ::getsockopt(raw, SOL_SOCKET, SO_ERROR, &error, &size);

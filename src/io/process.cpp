@@ -49,8 +49,7 @@ Task<> reap_later(std::shared_ptr<Process::State> state) {
 }
 
 Task<> leader_gone(std::shared_ptr<Process::State> state, BootTime deadline) {
-    while (!is_ready(state->pidfd.get(), Want::read))
-        if (auto waited = co_await state->watch.ready(Want::read, deadline); !waited) co_return;
+    [[maybe_unused]] const auto gone = co_await state->watch.ready(Want::read, deadline);
 }
 
 }  // namespace

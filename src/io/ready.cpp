@@ -39,12 +39,24 @@ struct FdWatch::State {
         }
     }
 
+    // Also if it is broken: the caller's next call says why.
+    bool is_ready(Want want) {
+        const auto events = static_cast<short>(want == Want::read ? POLLIN : POLLOUT);
+        pollfd look{.fd = descriptor.native_handle(), .events = events, .revents = 0};
+        return ::poll(&look, 1, 0) != 0;
+    }
+
     static void start(const std::shared_ptr<State>& state, Want want) {
-        Side& at = state->side(want);
-        if (std::exchange(at.pending, true)) return;
+        if (!std::exchange(state->side(want).pending, true)) listen(state, want);
+    }
+
+    // asio gives an event that was fetched for a descriptor, if that is closed before its turn, to the one opened next:
+    // hence the question whether it is so.
+    static void listen(const std::shared_ptr<State>& state, Want want) {
         const auto kind =
             want == Want::read ? asio::posix::descriptor_base::wait_read : asio::posix::descriptor_base::wait_write;
         state->descriptor.async_wait(kind, [state, want](boost::system::error_code error) {
+            if (!error && !state->is_ready(want)) return listen(state, want);
             state->fire(want, error == asio::error::operation_aborted ? ReadyWait::Outcome::cancelled
                                                                       : ReadyWait::Outcome::ready);
         });
@@ -97,19 +109,10 @@ Status ReadyWait::await_resume() {
     return Error{Errc::cancelled, "cancelled"};
 }
 
-bool is_ready(int fd, Want want) {
-    pollfd look{.fd = fd, .events = static_cast<short>(want == Want::read ? POLLIN : POLLOUT), .revents = 0};
-    return ::poll(&look, 1, 0) != 0;
-}
-
 namespace {
 Task<Status> wait_once(Loop& loop, int fd, Want want, BootTime deadline, CancelToken cancel) {
     FdWatch watch(loop, fd);
-    for (;;) {
-        const Status waited = co_await watch.ready(want, deadline, cancel);
-        if (!waited || is_ready(fd, want)) co_return waited;
-        co_await sleep_for(loop, Duration{1}, cancel);
-    }
+    co_return co_await watch.ready(want, deadline, std::move(cancel));
 }
 }  // namespace
 

@@ -60,11 +60,6 @@ private:
     Timer after_cancel_;
 };
 
-// Whether it is so now; also if it is broken, so that the next call says why. What FdWatch says may be wrong: asio
-// gives an event that was fetched for a descriptor, if that is closed before its turn, to the one opened next. A read
-// finds nothing then and waits on; who does not read has to ask here.
-bool is_ready(int fd, Want want);
-
 // For descriptors that somebody else opens and closes between two waits, as libpq does: registered for this wait only.
 Task<Status> wait_readable(Loop& loop, int fd, BootTime deadline, CancelToken cancel = {});
 Task<Status> wait_writable(Loop& loop, int fd, BootTime deadline, CancelToken cancel = {});

@@ -92,7 +92,7 @@ public:
     void follow();  // reads the upstream that is on disk now
     // The disk becomes full when so many bytes of a record have been written; the server sees it a while later, and
     // ends.
-    void fill_disk(std::uint64_t bytes, Duration later);
+    void fill_disk(std::uint64_t bytes, Duration ends_later);
     void empty_disk();
     void request_checkpoint();
     bool checkpointing() const { return checkpointing_; }
